@@ -1,0 +1,1 @@
+//! The control plane: REST v1, agents' gRPC, authentication, reconcilers.

@@ -1,0 +1,3 @@
+//! Starts the control plane.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Decisions: (snapshot, time, seed) in, changes out. No IO, no clock, no randomness.

@@ -1,0 +1,1 @@
+//! The agents' gRPC API: .proto files and generated code.

@@ -1,0 +1,1 @@
+//! Ordered key space with atomic transactions, snapshots and a change feed; redb and etcd engines.

@@ -1,0 +1,3 @@
+//! The data centre on a laptop: control plane plus simulated or virtual machines.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Repository chores: layer check, licence check, test driver.
+
+fn main() {}
