@@ -1,1 +1,13 @@
-//! Decisions: (snapshot, time, seed) in, changes out. No IO, no clock, no randomness.
+//! Decisions of the control plane: snapshot, time and seed in; changes or a refusal out.
+//!
+//! Nothing here waits, reads a clock or a file, or knows a database. Each resource has one module; a decision is
+//! a function over [`Tx`] that either returns `Ok` with its writes collected, or an [`Error`] and then nothing
+//! of the transaction is committed.
+
+mod env;
+mod error;
+mod state;
+
+pub use env::{Caller, Env, Rng};
+pub use error::{Class, Error};
+pub use state::{Indexes, Multi, Row, Snapshot, Stored, Table, Tx};
