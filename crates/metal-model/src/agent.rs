@@ -92,6 +92,17 @@ pub struct JoinToken {
     pub used: Option<Timestamp>,
 }
 
+/// The boot of a machine that holds a certificate: certificates of earlier boots are no longer accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineBoot {
+    /// The machine.
+    pub machine: MachineId,
+    /// Names the boot; the certificate carries the same.
+    pub boot: String,
+    /// When its certificate was issued.
+    pub issued: Timestamp,
+}
+
 /// The control plane's certificate authority; shared by its replicas through the store.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authority {

@@ -10,7 +10,7 @@ mod tx;
 
 use std::sync::Arc;
 
-use metal_model::agent::{Authority, BmcCommand, JoinToken, Lease, TaskStatus};
+use metal_model::agent::{Authority, BmcCommand, JoinToken, Lease, MachineBoot, TaskStatus};
 use metal_model::doc::{Doc, Document};
 use metal_model::document::{DecodeError, Revision, State};
 use metal_model::event_log::EventLog;
@@ -129,6 +129,7 @@ tables! {
     switch_statuses SwitchStatus plain;
     bmc_commands BmcCommand plain;
     join_tokens JoinToken plain;
+    machine_boots MachineBoot plain;
     authorities Authority plain;
     leases Lease plain;
     task_statuses TaskStatus plain;
