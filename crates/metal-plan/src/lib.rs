@@ -6,7 +6,13 @@
 
 mod env;
 mod error;
+pub mod image;
+pub mod placement;
+pub mod size;
+pub mod size_image_constraint;
+pub mod size_reservation;
 mod state;
+pub mod version;
 
 pub use env::{Caller, Env, Rng};
 pub use error::{Class, Error};

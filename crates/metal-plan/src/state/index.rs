@@ -14,6 +14,7 @@ use metal_model::size::SizeReservation;
 use metal_model::switch::Switch;
 
 use super::{Multi, Snapshot};
+use crate::placement::Placement;
 
 /// All indexes of a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +49,8 @@ pub struct Indexes {
     pub switches_by_partition: Multi<PartitionId, SwitchId>,
     /// Switches a machine is connected to.
     pub switches_by_machine: Multi<MachineId, SwitchId>,
+    /// Machines that may be handed out, and what projects have, per rack.
+    pub placement: Placement,
 }
 
 impl Snapshot {
@@ -129,6 +132,7 @@ impl Snapshot {
     }
 
     pub(super) fn machine_changed(&mut self, old: Option<&Machine>, new: Option<&Machine>) {
+        self.placement_machine_changed(old, new);
         if let Some(old) = old {
             self.index.machines_by_partition.remove(&old.partition, &old.id);
             if let Some(allocation) = &old.allocation {
@@ -145,7 +149,9 @@ impl Snapshot {
         }
     }
 
-    pub(super) fn event_log_changed(&mut self, _old: Option<&EventLog>, _new: Option<&EventLog>) {}
+    pub(super) fn event_log_changed(&mut self, old: Option<&EventLog>, new: Option<&EventLog>) {
+        self.placement_log_changed(old, new);
+    }
 
     pub(super) fn switch_changed(&mut self, old: Option<&Switch>, new: Option<&Switch>) {
         if let Some(old) = old {
