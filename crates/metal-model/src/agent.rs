@@ -77,6 +77,17 @@ impl BmcCommand {
     }
 }
 
+/// The counter of a partition's commands. Every command is given under it, so that the order of sequences is the order
+/// of commits and a stream that resumes after a sequence misses none.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CommandQueue {
+    /// Whose commands.
+    pub partition: PartitionId,
+    /// Sequence of the last command ever given.
+    pub last: u64,
+}
+
 /// A one-time token with which an agent gets its first certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinToken {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::agent::{Authority, BmcCommand, JoinToken, Lease, MachineBoot, TaskStatus};
+use crate::agent::{Authority, BmcCommand, CommandQueue, JoinToken, Lease, MachineBoot, TaskStatus};
 use crate::document::DecodeError;
 use crate::event_log::EventLog;
 use crate::filesystem_layout::FilesystemLayout;
@@ -114,6 +114,7 @@ documents! {
     "switch" Switch |d| Cow::Borrowed(d.id.as_str());
     "switch-status" SwitchStatus |d| Cow::Borrowed(d.id.as_str());
     "bmc-command" BmcCommand |d| Cow::Owned(BmcCommand::id_of(&d.partition, d.sequence));
+    "command-queue" CommandQueue |d| Cow::Borrowed(d.partition.as_str());
     "join-token" JoinToken |d| Cow::Borrowed(&d.hash);
     "machine-boot" MachineBoot |d| Cow::Borrowed(d.machine.as_str());
     "authority" Authority |d| Cow::Borrowed(&d.id);

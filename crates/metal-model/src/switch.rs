@@ -78,6 +78,8 @@ pub struct SwitchPort {
     pub desired: Option<PortState>,
     /// What the switch reported.
     pub actual: Option<PortState>,
+    /// What an operator last wanted, kept after it was reached; nothing means up.
+    pub admin: Option<PortState>,
     /// BGP session of the port.
     pub bgp: Option<v1::SwitchBgpPortState>,
 }

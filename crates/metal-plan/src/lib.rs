@@ -4,14 +4,18 @@
 //! a function over [`Tx`] that either returns `Ok` with its writes collected, or an [`Error`] and then nothing
 //! of the transaction is committed.
 
+pub mod command;
 mod env;
 mod error;
+pub mod event;
 pub mod image;
+pub mod lease;
 pub mod placement;
 pub mod size;
 pub mod size_image_constraint;
 pub mod size_reservation;
 mod state;
+pub mod switch;
 pub mod version;
 
 pub use env::{Caller, Env, Rng};

@@ -10,7 +10,7 @@ mod tx;
 
 use std::sync::Arc;
 
-use metal_model::agent::{Authority, BmcCommand, JoinToken, Lease, MachineBoot, TaskStatus};
+use metal_model::agent::{Authority, BmcCommand, CommandQueue, JoinToken, Lease, MachineBoot, TaskStatus};
 use metal_model::doc::{Doc, Document};
 use metal_model::document::{DecodeError, Revision, State};
 use metal_model::event_log::EventLog;
@@ -128,6 +128,7 @@ tables! {
     switches Switch switch_changed;
     switch_statuses SwitchStatus plain;
     bmc_commands BmcCommand plain;
+    command_queues CommandQueue plain;
     join_tokens JoinToken plain;
     machine_boots MachineBoot plain;
     authorities Authority plain;

@@ -65,7 +65,10 @@ impl<D> Table<D> {
     }
 
     /// Rows whose id is at least `from`, in order.
-    pub fn rows_from<'a>(&'a self, from: &str) -> impl Iterator<Item = (&'a Arc<str>, &'a Row<D>)> {
+    pub fn rows_from<'a>(
+        &'a self,
+        from: &str,
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a Row<D>)> + use<'a, D> {
         self.rows.range::<_, Arc<str>>(Arc::from(from)..)
     }
 
