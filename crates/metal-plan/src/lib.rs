@@ -4,12 +4,15 @@
 //! a function over [`Tx`] that either returns `Ok` with its writes collected, or an [`Error`] and then nothing
 //! of the transaction is committed.
 
+pub mod asn;
 pub mod command;
 mod env;
 mod error;
 pub mod event;
 pub mod image;
 pub mod lease;
+pub mod ip;
+pub mod ipam;
 pub mod placement;
 pub mod size;
 pub mod size_image_constraint;
@@ -17,6 +20,7 @@ pub mod size_reservation;
 mod state;
 pub mod switch;
 pub mod version;
+pub mod vrf;
 
 pub use env::{Caller, Env, Rng};
 pub use error::{Class, Error};

@@ -8,12 +8,13 @@ use metal_model::id::{
 };
 use metal_model::image::Image;
 use metal_model::machine::Machine;
-use metal_model::network::{Ip, Network};
+use metal_model::network::{AsnClaim, Ip, Network, VrfClaim};
 use metal_model::project::Project;
 use metal_model::size::SizeReservation;
 use metal_model::switch::Switch;
 
 use super::{Multi, Snapshot};
+use crate::ipam::Ipam;
 use crate::placement::Placement;
 
 /// All indexes of a snapshot.
@@ -45,6 +46,8 @@ pub struct Indexes {
     pub ips_by_project: Multi<ProjectId, Arc<str>>,
     /// Addresses bound to a machine by tag.
     pub ips_by_machine: Multi<MachineId, Arc<str>>,
+    /// Free addresses, child prefixes, VRF and AS numbers.
+    pub ipam: Ipam,
     /// Switches of a partition.
     pub switches_by_partition: Multi<PartitionId, SwitchId>,
     /// Switches a machine is connected to.
@@ -96,6 +99,7 @@ impl Snapshot {
     }
 
     pub(super) fn network_changed(&mut self, old: Option<&Network>, new: Option<&Network>) {
+        self.index.ipam.network_changed(old, new);
         if let Some(old) = old {
             if let Some(parent) = &old.parent {
                 self.index.networks_by_parent.remove(parent, &old.id);
@@ -113,22 +117,38 @@ impl Snapshot {
     }
 
     pub(super) fn ip_changed(&mut self, old: Option<&Ip>, new: Option<&Ip>) {
+        self.index.ipam.ip_changed(old, new);
+        let Some(address) = new.or(old).map(|ip| Arc::<str>::from(ip.address.to_string())) else { return };
+        let moved = match (old, new) {
+            (Some(old), Some(new)) => (&old.network, &old.project) != (&new.network, &new.project),
+            _ => true,
+        };
         if let Some(old) = old {
-            let address: Arc<str> = Arc::from(old.address.to_string());
-            self.index.ips_by_network.remove(&old.network, &address);
-            self.index.ips_by_project.remove(&old.project, &address);
+            if moved {
+                self.index.ips_by_network.remove(&old.network, &address);
+                self.index.ips_by_project.remove(&old.project, &address);
+            }
             for machine in old.machines() {
                 self.index.ips_by_machine.remove(machine, &address);
             }
         }
         if let Some(new) = new {
-            let address: Arc<str> = Arc::from(new.address.to_string());
-            self.index.ips_by_network.add(new.network.clone(), address.clone());
-            self.index.ips_by_project.add(new.project.clone(), address.clone());
+            if moved {
+                self.index.ips_by_network.add(new.network.clone(), address.clone());
+                self.index.ips_by_project.add(new.project.clone(), address.clone());
+            }
             for machine in new.machines() {
                 self.index.ips_by_machine.add(MachineId::from(machine), address.clone());
             }
         }
+    }
+
+    pub(super) fn vrf_changed(&mut self, old: Option<&VrfClaim>, new: Option<&VrfClaim>) {
+        self.index.ipam.vrf_changed(old, new);
+    }
+
+    pub(super) fn asn_changed(&mut self, old: Option<&AsnClaim>, new: Option<&AsnClaim>) {
+        self.index.ipam.asn_changed(old, new);
     }
 
     pub(super) fn machine_changed(&mut self, old: Option<&Machine>, new: Option<&Machine>) {

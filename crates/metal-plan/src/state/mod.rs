@@ -120,8 +120,8 @@ tables! {
     filesystem_layouts FilesystemLayout plain;
     networks Network network_changed;
     ips Ip ip_changed;
-    vrfs VrfClaim plain;
-    asns AsnClaim plain;
+    vrfs VrfClaim vrf_changed;
+    asns AsnClaim asn_changed;
     machines Machine machine_changed;
     bmcs Bmc plain;
     event_logs EventLog event_log_changed;
