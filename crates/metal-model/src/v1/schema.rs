@@ -84,7 +84,8 @@ fn models() -> Vec<NamedSchema> {
         IssuerConfig IdmConfig IamConfig Tenant Paging TenantFindRequest BoardRevisions VendorRevisions
         FirmwaresResponse AuditFindRequest AuditResponse VpnRequest VpnResponse User HealthResponse
         Version MachineFindRequest MachineIssuesRequest NetworkFindRequest IpFindRequest ImageFindRequest
-        SwitchFindRequest HttpErrorResponse TaskResponse AnyWatchEvent
+        SwitchFindRequest HttpErrorResponse TaskResponse AnyWatchEvent PkiTokenRequest PkiTokenResponse
+        PkiCaResponse
     }
 }
 
@@ -157,7 +158,8 @@ mod tests {
             IssuerConfig IdmConfig IamConfig Tenant Paging TenantFindRequest BoardRevisions
             VendorRevisions FirmwaresResponse AuditFindRequest AuditResponse VpnRequest VpnResponse User
             HealthResponse Version MachineFindRequest MachineIssuesRequest NetworkFindRequest
-            IpFindRequest ImageFindRequest SwitchFindRequest HttpErrorResponse TaskResponse
+            IpFindRequest ImageFindRequest SwitchFindRequest HttpErrorResponse TaskResponse PkiTokenRequest
+            PkiTokenResponse PkiCaResponse
         }
     }
 }
