@@ -238,11 +238,16 @@ impl TaskTree {
     /// Resolves once nothing runs in this node and below.
     pub async fn idle(&self) {
         let mut ended = self.node.shared.ended.subscribe();
-        while !self.running_below().is_empty() {
+        while self.is_busy() {
             if ended.changed().await.is_err() {
                 return;
             }
         }
+    }
+
+    fn is_busy(&self) -> bool {
+        let id = self.id();
+        self.node.shared.lock().running.values().any(|task| task.lineage.contains(&id))
     }
 
     fn id(&self) -> u64 {
