@@ -4,15 +4,19 @@
 //! a function over [`Tx`] that either returns `Ok` with its writes collected, or an [`Error`] and then nothing
 //! of the transaction is committed.
 
+pub mod allocation;
 pub mod asn;
 pub mod command;
 mod env;
 mod error;
 pub mod event;
+pub mod filesystem_layout;
 pub mod image;
 pub mod lease;
 pub mod ip;
 pub mod ipam;
+pub mod network;
+pub mod partition;
 pub mod placement;
 pub mod size;
 pub mod size_image_constraint;

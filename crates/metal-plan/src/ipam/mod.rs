@@ -90,12 +90,15 @@ impl Ipam {
     }
 
     /// The private super networks of a partition; at most one, decisions take care of that.
-    pub fn private_supers<'a>(&'a self, partition: &'a PartitionId) -> impl Iterator<Item = &'a NetworkId> {
+    pub fn private_supers<'a>(
+        &'a self,
+        partition: &PartitionId,
+    ) -> impl Iterator<Item = &'a NetworkId> + use<'a> {
         of_partition(&self.private_supers, partition)
     }
 
     /// The underlay networks of a partition.
-    pub fn underlays<'a>(&'a self, partition: &'a PartitionId) -> impl Iterator<Item = &'a NetworkId> {
+    pub fn underlays<'a>(&'a self, partition: &PartitionId) -> impl Iterator<Item = &'a NetworkId> + use<'a> {
         of_partition(&self.underlays, partition)
     }
 
@@ -217,10 +220,11 @@ fn block_of_ip(ip: &Ip) -> Option<Block> {
 
 fn of_partition<'a>(
     set: &'a OrdSet<(PartitionId, NetworkId)>,
-    partition: &'a PartitionId,
-) -> impl Iterator<Item = &'a NetworkId> {
+    partition: &PartitionId,
+) -> impl Iterator<Item = &'a NetworkId> + use<'a> {
+    let partition = partition.clone();
     set.range((partition.clone(), NetworkId::default())..)
-        .take_while(move |(of, _)| of == partition)
+        .take_while(move |(of, _)| *of == partition)
         .map(|(_, network)| network)
 }
 
