@@ -18,11 +18,14 @@ pub mod ipam;
 pub mod network;
 pub mod partition;
 pub mod placement;
+pub mod project;
+mod record;
 pub mod size;
 pub mod size_image_constraint;
 pub mod size_reservation;
 mod state;
 pub mod switch;
+pub mod tenant;
 pub mod version;
 pub mod vrf;
 
