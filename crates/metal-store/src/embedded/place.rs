@@ -31,7 +31,7 @@ pub(crate) enum Place {
     Directory(PathBuf),
     /// On whatever a test makes up.
     #[cfg(test)]
-    Backend(Box<dyn Fn() -> Result<Database, DatabaseError> + Send>),
+    Backend(Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>),
 }
 
 /// A place that is ours.
@@ -42,7 +42,7 @@ pub(super) enum Home {
         _lock: File,
     },
     #[cfg(test)]
-    Backend(Box<dyn Fn() -> Result<Database, DatabaseError> + Send>),
+    Backend(Box<dyn Fn() -> Result<Database, DatabaseError> + Send + Sync>),
 }
 
 impl fmt::Display for Home {

@@ -41,10 +41,14 @@ async fn a_create_happens_once(target: Target) {
             });
         }
         let results = racers.join_all().await;
-        let winners: Vec<_> = results.iter().filter(|(_, won)| won.is_ok()).map(|(racer, _)| racer.to_string()).collect();
+        let winners: Vec<_> =
+            results.iter().filter(|(_, won)| won.is_ok()).map(|(racer, _)| racer.to_string()).collect();
         assert_eq!(winners.len(), 1, "exactly one creates");
         for (_, lost) in results.iter().filter(|(_, won)| won.is_err()) {
-            assert!(matches!(lost, Err(TransactError::Conflict { expected: None, found: Some(_), .. })), "{lost:?}");
+            assert!(
+                matches!(lost, Err(TransactError::Conflict { expected: None, found: Some(_), .. })),
+                "{lost:?}"
+            );
         }
         let fresh = replicas[1].fresh().await.unwrap();
         assert_eq!(fresh.state.text(&format!("unique/{round}")).as_deref(), Some(winners[0].as_str()));
@@ -87,7 +91,10 @@ async fn expectations_are_checked_for_all_documents_together(target: Target) {
         assert_eq!((key.as_str(), *found), ("a", Some(first)));
     }
     let absent = commit(&store, vec![("c", Write::Delete { seen: 1 }), good()]).await;
-    assert!(matches!(absent, Err(TransactError::Conflict { expected: Some(1), found: None, .. })), "{absent:?}");
+    assert!(
+        matches!(absent, Err(TransactError::Conflict { expected: Some(1), found: None, .. })),
+        "{absent:?}"
+    );
     let fresh = store.fresh().await.unwrap();
     assert_eq!(fresh.revision, first, "a refused transaction takes no revision");
     assert_eq!(fresh.state.text("b"), None);
@@ -102,7 +109,8 @@ async fn a_refusal_or_nothing_to_do_writes_nothing(target: Target) {
     let revision = set(&store, "a", "1").await;
     let refused: Answer<()> = store.transact("refuse", |_: &Registers, _| Err("no".to_owned())).await;
     assert!(matches!(refused, Err(TransactError::Refused(why)) if why == "no"));
-    let read: Answer<u64> = store.transact("read", |state: &Registers, _| Ok((Changes::default(), state.number("a")))).await;
+    let read: Answer<u64> =
+        store.transact("read", |state: &Registers, _| Ok((Changes::default(), state.number("a")))).await;
     let read = read.unwrap();
     assert_eq!((read.revision, read.value), (revision, 1));
     assert_eq!(store.snapshot().revision, revision);
@@ -193,7 +201,9 @@ async fn concurrent_transactions_share_commits(target: Target) {
 
 async fn documents_carry_the_revision_that_wrote_them(target: Target) {
     let store = target.open().await;
-    let both = commit(&store, vec![("a", Write::Create("1".into())), ("b", Write::Create("1".into()))]).await.unwrap();
+    let both = commit(&store, vec![("a", Write::Create("1".into())), ("b", Write::Create("1".into()))])
+        .await
+        .unwrap();
     let one = set(&store, "b", "2").await;
     for state in [store.snapshot().state.clone(), target_reopen_state(&target, store).await] {
         assert_eq!(state.get("a").unwrap().0, both.revision);

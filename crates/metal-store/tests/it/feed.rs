@@ -24,7 +24,13 @@ async fn replay(mut feed: Feed<Registers>, last: Revision) -> BTreeMap<String, A
         let commit = feed.next().await.expect("the feed goes on");
         assert!(commit.revision > before, "revisions grow");
         for change in &commit.changes {
-            assert_eq!(registers.get(&change.key), change.old.as_ref(), "{} before {}", change.key, commit.revision);
+            assert_eq!(
+                registers.get(&change.key),
+                change.old.as_ref(),
+                "{} before {}",
+                change.key,
+                commit.revision
+            );
             match &change.new {
                 Some(text) => registers.insert(change.key.clone(), text.clone()),
                 None => registers.remove(&change.key),

@@ -69,7 +69,13 @@ fn look(state: &Registers, keys: &[String]) -> Seen {
     keys.iter().map(|key| (key.clone(), state.text(key))).collect()
 }
 
-async fn transact(store: &Store<Registers>, reads: Vec<String>, writes: Vec<String>, tag: Arc<str>, delete: bool) -> Done {
+async fn transact(
+    store: &Store<Registers>,
+    reads: Vec<String>,
+    writes: Vec<String>,
+    tag: Arc<str>,
+    delete: bool,
+) -> Done {
     let started = Instant::now();
     let decide = move |state: &Registers, _: Revision| {
         let mut changes = Changes::default();
