@@ -44,14 +44,15 @@ pub(crate) enum Next {
 }
 
 impl Chassis {
-    pub(crate) fn new(started: Arc<watch::Sender<u64>>) -> Self {
+    /// A chassis with what is on its disks.
+    pub(crate) fn new(started: Arc<watch::Sender<u64>>, disk: Option<BootInfo>) -> Self {
         let state = State {
             power: true,
             present: true,
             crash: false,
             light: false,
-            network_first: true,
-            disk: None,
+            network_first: disk.is_none(),
+            disk,
             running: false,
         };
         Self { state: Mutex::new(state), interruptions: watch::Sender::new(0), started }
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     fn chassis() -> Chassis {
-        Chassis::new(Arc::new(watch::Sender::new(0)))
+        Chassis::new(Arc::new(watch::Sender::new(0)), None)
     }
 
     #[test]
@@ -230,6 +231,12 @@ mod tests {
         assert!(chassis.command(BmcCommand::On).is_err());
         chassis.come_back();
         assert_eq!(chassis.next(), Next::Network);
+    }
+
+    #[test]
+    fn what_was_installed_before_boots() {
+        let chassis = Chassis::new(Arc::new(watch::Sender::new(0)), Some(BootInfo::default()));
+        assert_eq!(chassis.next(), Next::Disk(BootInfo::default()));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
+use metal_proto::v1::BootInfo;
 use metal_runtime::tls::{self, KeyPair};
 use metal_runtime::{TaskTree, pki};
 use tokio::sync::{Semaphore, watch};
@@ -37,6 +38,8 @@ pub struct Config {
     pub script: Script,
     /// How many machines may boot at once.
     pub concurrent_boots: usize,
+    /// Machines that have an operating system on their disks from an earlier simulation, and boot it.
+    pub installed: BTreeMap<Uuid, BootInfo>,
 }
 
 impl Config {
@@ -51,6 +54,7 @@ impl Config {
             pace: Pace::default(),
             script: Script::default(),
             concurrent_boots: 32,
+            installed: BTreeMap::new(),
         }
     }
 
@@ -126,7 +130,8 @@ impl DataCentre {
             .iter()
             .map(|machine| {
                 let started = Arc::clone(&racks[machine.rack.as_str()]);
-                (machine.id, Arc::new(Chassis::new(started)))
+                let chassis = Chassis::new(started, config.installed.get(&machine.id).cloned());
+                (machine.id, Arc::new(chassis))
             })
             .collect();
         let data_centre = Self {

@@ -154,3 +154,16 @@ pub fn peer_identity(certificate: &[u8]) -> Result<Identity, IdentityError> {
         other => Err(IdentityError::Count(other.len())),
     }
 }
+
+/// When a certificate (PEM, the first one) ends. The caller has not verified it; this only reads it.
+///
+/// # Errors
+/// Fails when the text holds no certificate.
+pub fn expiry(certificate_pem: &str) -> Result<jiff::Timestamp, IdentityError> {
+    let chain =
+        crate::tls::parse_certificates(certificate_pem).map_err(|_| IdentityError::NotACertificate)?;
+    let (_, certificate) =
+        X509Certificate::from_der(&chain[0]).map_err(|_| IdentityError::NotACertificate)?;
+    jiff::Timestamp::from_second(certificate.validity().not_after.timestamp())
+        .map_err(|_| IdentityError::NotACertificate)
+}

@@ -9,7 +9,7 @@ mod authority;
 mod identity;
 
 pub use authority::{Authority, Signed, SigningRequest, request};
-pub use identity::{Identity, IdentityError, peer_identity};
+pub use identity::{Identity, IdentityError, expiry, peer_identity};
 
 /// Why a certificate could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -117,6 +117,8 @@ fn an_authority_survives_writing_and_reading() {
     assert_eq!(again.expires(), ca.expires());
     let signed = again.sign(&request().unwrap().csr_pem, &machine(), HOUR, start()).unwrap();
     assert_eq!(signed.expires, start() + HOUR);
+    assert_eq!(expiry(&signed.certificate_pem), Ok(signed.expires));
+    assert!(expiry("junk").is_err());
     let der = &tls::parse_certificates(&signed.certificate_pem).unwrap()[0];
     assert_eq!(peer_identity(der), Ok(machine()));
 }

@@ -1,0 +1,89 @@
+//! Certificates for the partition and the switches: kept from an earlier run, or joined with fresh tokens.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use jiff::SignedDuration;
+use metal_client::Client;
+use metal_model::v1::operation::{Access as Role, Body, Method, Operation};
+use metal_model::v1::{PkiCaResponse, PkiTokenRequest, PkiTokenResponse};
+use metal_runtime::clock;
+use metal_runtime::pki::{self, Identity};
+use metal_runtime::tls::KeyPair;
+use metal_sim::{Access, Config, Endpoint};
+
+use crate::directory::{Directory, Plan};
+
+/// The authority of the agents.
+const PKI_CA: Operation = of(Method::Get, "getPkiCa", "/v1/pki/ca");
+/// A one-time token.
+const PKI_TOKEN: Operation = of(Method::Post, "createPkiToken", "/v1/pki/token");
+
+const fn of(method: Method, id: &'static str, path: &'static str) -> Operation {
+    Operation {
+        id,
+        method,
+        path,
+        role: Role::Admin,
+        request: None,
+        response: Body::None,
+        ok: &[200, 201],
+        typed: &[],
+        audited: false,
+        query: &[],
+        tag: "",
+    }
+}
+
+/// Certificates with less than this left are replaced.
+const LEAST_LEFT: SignedDuration = SignedDuration::from_hours(24 * 14);
+
+/// Everything the simulated agents need to reach the control plane.
+pub async fn access(
+    directory: &Directory,
+    plan: &Plan,
+    config: &Config,
+    client: &Client,
+) -> anyhow::Result<Access> {
+    let ca: PkiCaResponse = client.request(&PKI_CA).send().await.context("ask for the agents' authority")?;
+    let endpoint = Endpoint {
+        address: format!("127.0.0.1:{}", plan.grpc_port),
+        server_name: "localhost".to_owned(),
+        ca_pem: ca.certificate,
+    };
+    let mut partition = None;
+    let mut switches = BTreeMap::new();
+    for identity in config.identities()? {
+        let own = credentials(directory, &endpoint, client, &identity).await?;
+        match identity {
+            Identity::Switch { id, .. } => drop(switches.insert(id, own)),
+            _ => partition = Some(own),
+        }
+    }
+    let partition = partition.context("a data centre has a partition")?;
+    Ok(Access { endpoint, partition, switches })
+}
+
+async fn credentials(
+    directory: &Directory,
+    endpoint: &Endpoint,
+    client: &Client,
+    identity: &Identity,
+) -> anyhow::Result<KeyPair> {
+    let name = identity.to_string();
+    if let Some(known) = directory.load_credentials(&name)
+        && pki::expiry(&known.certificate_pem).is_ok_and(|expires| expires > clock::now() + LEAST_LEFT)
+    {
+        return Ok(known);
+    }
+    let request = PkiTokenRequest { identity: name.clone(), ttl_seconds: Some(600) };
+    let token: PkiTokenResponse = client
+        .request(&PKI_TOKEN)
+        .body(&request)
+        .send()
+        .await
+        .with_context(|| format!("get a join token for {name}"))?;
+    let own = metal_sim::join(endpoint, &token.token, identity).await?;
+    directory.store_credentials(&name, &own)?;
+    Ok(own)
+}

@@ -1,0 +1,32 @@
+//! Telling what a lab is doing.
+
+use anyhow::Context as _;
+
+use crate::control;
+use crate::directory::Directory;
+
+pub async fn run(directory: &Directory, json: bool) -> anyhow::Result<()> {
+    let Some(plan) = directory.plan()? else {
+        anyhow::bail!("there is no lab in {}: run `mini-lab up --simulated`", directory.root().display());
+    };
+    let report = control::ask(directory, "status").await?;
+    let report = report.with_context(|| {
+        format!("the lab in {} does not run: run `mini-lab up --simulated`", directory.root().display())
+    })?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(());
+    }
+    let stage = serde_json::to_value(report.stage)?;
+    println!("stage     {}", stage.as_str().unwrap_or_default());
+    if let Some(failure) = &report.failure {
+        println!("failure   {failure}");
+    }
+    println!("api       {}", plan.url());
+    println!("switches  {} of {}", report.switches, usize::from(plan.racks) * 2);
+    println!("machines  {}", report.machines.values().sum::<usize>());
+    for (phase, count) in &report.machines {
+        println!("  {phase:12}{count:>6}");
+    }
+    Ok(())
+}
