@@ -83,7 +83,7 @@ async fn join(server: &Server) -> anyhow::Result<(Endpoint, KeyPair)> {
     let endpoint = Endpoint {
         address: format!("127.0.0.1:{}", server.grpc_port),
         server_name: "localhost".to_owned(),
-        ca_pem: answer["ca_pem"].as_str().context("the authority in the answer")?.to_owned(),
+        ca_pem: answer["ca"].as_str().context("the authority in the answer")?.to_owned(),
     };
     let own = metal_sim::join(&endpoint, answer["token"].as_str().context("a token in the answer")?, &identity).await?;
     Ok((endpoint, own))
