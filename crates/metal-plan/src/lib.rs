@@ -30,6 +30,8 @@ pub mod size_reservation;
 mod state;
 pub mod switch;
 pub mod tenant;
+#[cfg(test)]
+mod testbed;
 pub mod version;
 pub mod vrf;
 

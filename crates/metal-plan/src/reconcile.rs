@@ -157,3 +157,88 @@ pub fn sweep(tx: &mut Tx, limit: usize) -> usize {
     left -= found.switch_statuses.len().min(left);
     limit - left
 }
+
+#[cfg(test)]
+mod tests {
+    use metal_model::agent::PowerCommand;
+    use metal_model::event_log::ProvisioningEvent;
+    use metal_model::machine::{MachineState, Role};
+    use metal_model::network::{AsnClaim, VrfClaim};
+    use metal_model::switch::Switch;
+
+    use super::*;
+    use crate::testbed::{allocate, allocation as allocated, env, inventory, rack};
+    use crate::{command, event, registration};
+
+    const HOUR: i64 = 3600;
+
+    fn machines() -> Tx {
+        let mut tx = rack();
+        for (number, id) in ["free", "locked", "used"].into_iter().enumerate() {
+            registration::register(&mut tx, &mut env(0), &inventory(id, number)).unwrap();
+            event::process(&mut tx, &mut env(0), id, ProvisioningEvent::Waiting, "");
+        }
+        let state = MachineState { value: Availability::Locked, ..MachineState::default() };
+        tx.modify::<Machine>("locked", |machine| machine.state = state).unwrap();
+        allocate(&mut tx, "used", allocated(Role::Machine));
+        tx
+    }
+
+    #[test]
+    fn dead_machines_boot_again_once_an_hour() {
+        let mut tx = machines();
+        liveliness(&mut tx, &env(HOUR), 9);
+        assert_eq!(resurrect(&mut tx, &mut env(HOUR), 9), Resurrected::default(), "not dead long enough");
+        let done = resurrect(&mut tx, &mut env(HOUR + 1), 9);
+        assert_eq!((done.machines.as_slice(), done.failed.len()), ([MachineId::from("free")].as_slice(), 0));
+        let given = command::pending(tx.state(), "p1", 0, env(HOUR + 1).now);
+        assert!(given.iter().any(|given| given.command == PowerCommand::Free && given.machine == *"free"));
+        assert_eq!(resurrect(&mut tx, &mut env(HOUR + 2), 9), Resurrected::default());
+    }
+
+    #[test]
+    fn machines_that_keep_their_old_system_are_told_again() {
+        let mut tx = machines();
+        event::process(&mut tx, &mut env(10), "free", ProvisioningEvent::MachineReclaim, "");
+        event::process(&mut tx, &mut env(320), "free", ProvisioningEvent::PhonedHome, "");
+        assert!(resurrectable(tx.state(), &env(330)).is_empty(), "it gets its time");
+        assert_eq!(resurrectable(tx.state(), &env(10 + 15 * 60 + 1)), ["free"]);
+        resurrect(&mut tx, &mut env(10 + 15 * 60 + 1), 9);
+        assert!(resurrectable(tx.state(), &env(10 + 16 * 60)).is_empty());
+    }
+
+    #[test]
+    fn orphans_are_found_and_the_harmless_swept() {
+        let mut tx = machines();
+        assert!(orphans(tx.state()).is_empty());
+        tx.delete::<Machine>("free");
+        tx.put(SwitchStatus { id: "gone".into(), ..SwitchStatus::default() });
+        tx.put(AsnClaim { asn: 4_210_000_009, machine: "locked".into() });
+        tx.put(VrfClaim { vrf: 9, networks: vec!["gone".into()] });
+        tx.put(metal_model::network::Ip {
+            address: "10.0.0.1".parse().unwrap(),
+            allocation_uuid: String::new(),
+            created: env(0).now,
+            changed: env(0).now,
+            name: String::new(),
+            description: String::new(),
+            parent_prefix: "10.0.0.0/8".parse().unwrap(),
+            network: "n1".into(),
+            project: "pr1".into(),
+            kind: metal_model::network::IpType::Ephemeral,
+            tags: vec![format!("{}=used", metal_model::network::MACHINE_TAG)],
+        });
+        let found = orphans(tx.state());
+        assert_eq!((found.bmcs.len(), found.event_logs.len(), found.switch_statuses.len()), (1, 1, 1));
+        assert_eq!(
+            (found.asns.as_slice(), found.vrfs.as_slice()),
+            ([4_210_000_009].as_slice(), [9].as_slice())
+        );
+        assert_eq!((found.ips.len(), found.connections.len(), found.len()), (1, 2, 8));
+        assert_eq!(sweep(&mut tx, 1), 1);
+        assert_eq!(sweep(&mut tx, 9), 1);
+        assert_eq!(sweep(&mut tx, 9), 0);
+        assert_eq!(orphans(tx.state()).len(), 6);
+        assert!(tx.state().switches.iter().all(|leaf: &Arc<Switch>| !leaf.connections.is_empty()));
+    }
+}

@@ -54,19 +54,20 @@ fn identity(nic: &v1::SwitchNic) -> &str {
     if nic.identifier.is_empty() { &nic.mac } else { &nic.identifier }
 }
 
+/// Ports are told apart by identifier, and connections name them, so neither may occur twice.
 fn refuse_duplicates(nics: &[v1::SwitchNic]) -> Result<(), Error> {
-    let mut seen = BTreeSet::new();
-    match nics.iter().find(|nic| !seen.insert(identity(nic))) {
-        Some(nic) => Err(Error::invalid(
-            "nics",
-            format!(
-                "nics hold two ports with the identifier {:?}, the second is {:?}",
-                identity(nic),
-                nic.name
-            ),
-        )),
-        None => Ok(()),
+    let mut identities = BTreeSet::new();
+    let mut names = BTreeSet::new();
+    for nic in nics {
+        let is_new = identities.insert(identity(nic));
+        if !names.insert(nic.name.as_str()) || !is_new {
+            return Err(Error::invalid(
+                "nics",
+                format!("nics hold another port with name {:?} or identifier {:?}", nic.name, identity(nic)),
+            ));
+        }
     }
+    Ok(())
 }
 
 /// The switch as registered, with the ports of before.
