@@ -125,7 +125,7 @@ mod tests {
             ask(&directory, "stop").await.unwrap();
         };
         tokio::select! {
-            never = serve(&listener, report, || drop(stops.fetch_add(1, Relaxed))) => match never {},
+            never = serve(&listener, report, || { stops.fetch_add(1, Relaxed); }) => match never {},
             () = asking => {}
         }
         assert_eq!(stops.load(Relaxed), 1);

@@ -136,6 +136,15 @@ impl ControlPlane {
         });
     }
 
+    pub fn reinstall(&self, machine: &str, image: &str) {
+        self.state.send_modify(|state| {
+            let allocation = state.allocations.get_mut(machine).unwrap();
+            allocation.reinstall = true;
+            allocation.image.as_mut().unwrap().id = image.to_owned();
+        });
+        self.command(machine, BmcCommand::Reinstall);
+    }
+
     pub fn free(&self, machine: &str) {
         self.state.send_modify(|state| {
             state.allocations.remove(machine);
@@ -281,7 +290,8 @@ impl MachineService for Service {
         self.0.state.send_modify(|state| {
             state.inventories.insert(machine.clone(), request);
         });
-        Ok(Response::new(RegisterResponse { machine, ..RegisterResponse::default() }))
+        let allocation = self.0.state.borrow().allocations.get(&machine).cloned();
+        Ok(Response::new(RegisterResponse { machine, allocation, ..RegisterResponse::default() }))
     }
 
     type WaitStream = Answers<WaitResponse>;

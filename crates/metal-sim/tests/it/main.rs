@@ -104,6 +104,25 @@ async fn an_allocated_machine_is_installed_and_phones_home_and_comes_back_when_f
 }
 
 #[tokio::test]
+async fn a_reinstallation_goes_without_waiting() {
+    let lab = lab(|_| ()).await;
+    lab.until(Phase::Waiting, 8).await;
+    let id = lab.centre.floor().machines[0].id.to_string();
+    lab.control.allocate(&id);
+    lab.until(Phase::Running, 1).await;
+    lab.control.reinstall(&id, "ubuntu-24.4.20260101");
+    let is_new = |report: &metal_proto::v1::ReportRequest| {
+        report.boot_info.as_ref().is_some_and(|system| system.image_id.starts_with("ubuntu"))
+    };
+    lab.control.until(|state| state.reports.get(&id).is_some_and(is_new)).await;
+    lab.until(Phase::Running, 1).await;
+    let events = lab.control.events(&id);
+    assert_eq!(events.iter().filter(|event| *event == "Waiting").count(), 1, "{events:?}");
+    assert_eq!(events.iter().filter(|event| *event == "Installing").count(), 2, "{events:?}");
+    lab.end().await;
+}
+
+#[tokio::test]
 async fn a_crashing_installation_is_reported_and_tried_again() {
     let lab = lab(|config| config.script = "rate crash 0.5".parse().unwrap()).await;
     lab.until(Phase::Waiting, 8).await;
