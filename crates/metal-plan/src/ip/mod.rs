@@ -5,8 +5,6 @@
 
 mod acquire;
 mod find;
-#[cfg(test)]
-mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -58,9 +58,12 @@ impl Ipam {
         self.pools.get(network).map(Arc::as_ref)
     }
 
-    /// The first network other than `except` with a prefix that overlaps this one, and that prefix.
-    pub fn overlapping(&self, block: &Block, except: Option<&NetworkId>) -> Option<(Block, &NetworkId)> {
-        let counts = |owner: &NetworkId| except != Some(owner);
+    /// A prefix that overlaps this one, and its network; only networks that `counts` says.
+    pub fn overlapping(
+        &self,
+        block: &Block,
+        counts: impl Fn(&NetworkId) -> bool,
+    ) -> Option<(Block, &NetworkId)> {
         // Prefixes that begin inside.
         let begin = (Block { len: 0, ..*block }, NetworkId::default());
         let inside = self

@@ -10,8 +10,6 @@ mod find;
 mod remove;
 mod response;
 mod rules;
-#[cfg(test)]
-mod tests;
 mod update;
 
 use std::sync::Arc;

@@ -108,14 +108,17 @@ pub(super) fn check_disjoint(prefixes: &[IpNet]) -> Result<(), Error> {
     }
 }
 
-/// Prefixes must not overlap those of any other network.
+/// Prefixes must not overlap those of any other network, except that a network may lie around its children.
 pub(super) fn check_overlaps(
     snapshot: &Snapshot,
     prefixes: &[IpNet],
     network: Option<&NetworkId>,
 ) -> Result<(), Error> {
+    let children = network.and_then(|id| snapshot.index.networks_by_parent.set(id));
+    let is_child = |id: &NetworkId| children.is_some_and(|children| children.contains(id));
     for block in prefixes.iter().map(Block::of) {
-        if let Some((other, owner)) = snapshot.index.ipam.overlapping(&block, network) {
+        let counts = |id: &NetworkId| network != Some(id) && !is_child(id);
+        if let Some((other, owner)) = snapshot.index.ipam.overlapping(&block, counts) {
             let why = format!("{} overlaps {} of network {owner:?}", block.prefix(), other.prefix());
             return Err(Error::refused_field("prefixes", why));
         }
