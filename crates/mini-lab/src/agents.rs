@@ -5,35 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use metal_client::Client;
-use metal_model::v1::operation::{Access as Role, Body, Method, Operation};
-use metal_model::v1::{PkiCaResponse, PkiTokenRequest, PkiTokenResponse};
+use metal_model::v1::{PkiCaResponse, PkiTokenRequest, PkiTokenResponse, operation};
 use metal_runtime::clock;
 use metal_runtime::pki::{self, Identity};
 use metal_runtime::tls::KeyPair;
 use metal_sim::{Access, Config, Endpoint};
 
 use crate::directory::{Directory, Plan};
-
-/// The authority of the agents.
-const PKI_CA: Operation = of(Method::Get, "getPkiCa", "/v1/pki/ca");
-/// A one-time token.
-const PKI_TOKEN: Operation = of(Method::Post, "createPkiToken", "/v1/pki/token");
-
-const fn of(method: Method, id: &'static str, path: &'static str) -> Operation {
-    Operation {
-        id,
-        method,
-        path,
-        role: Role::Admin,
-        request: None,
-        response: Body::None,
-        ok: &[200, 201],
-        typed: &[],
-        audited: false,
-        query: &[],
-        tag: "",
-    }
-}
 
 /// Certificates with less than this left are replaced.
 const LEAST_LEFT: SignedDuration = SignedDuration::from_hours(24 * 14);
@@ -45,7 +23,8 @@ pub async fn access(
     config: &Config,
     client: &Client,
 ) -> anyhow::Result<Access> {
-    let ca: PkiCaResponse = client.request(&PKI_CA).send().await.context("ask for the agents' authority")?;
+    let ca: PkiCaResponse =
+        client.request(&operation::GET_PKI_CA).send().await.context("ask for the agents' authority")?;
     let endpoint = Endpoint {
         address: format!("127.0.0.1:{}", plan.grpc_port),
         server_name: "localhost".to_owned(),
@@ -78,7 +57,7 @@ async fn credentials(
     }
     let request = PkiTokenRequest { identity: name.clone(), ttl_seconds: Some(600) };
     let token: PkiTokenResponse = client
-        .request(&PKI_TOKEN)
+        .request(&operation::CREATE_PKI_TOKEN)
         .body(&request)
         .send()
         .await
