@@ -1,3 +1,9 @@
 //! Starts the control plane.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    metal_api::run(metal_api::Cli::parse())
+}
