@@ -32,9 +32,27 @@ pub const WATCH_SWITCHES: Operation = Operation::get("watchSwitches", "/v1/switc
 pub const LIST_TASKS: Operation =
     Operation::get("listTasks", "/v1/task", Access::Admin).tag("task").lists("v1.TaskResponse");
 
+/// Tells the authority of the agents and servers.
+pub const GET_PKI_CA: Operation =
+    Operation::get("getPkiCa", "/v1/pki/ca", Access::View).tag("pki").gives("v1.PkiCaResponse");
+
+/// Gives out a one-time token with which an agent joins.
+pub const CREATE_PKI_TOKEN: Operation = Operation::post("createPkiToken", "/v1/pki/token", Access::Admin)
+    .tag("pki")
+    .takes("v1.PkiTokenRequest")
+    .gives("v1.PkiTokenResponse")
+    .ok(&[201]);
+
 /// All added operations.
-pub const ADDITIONS: &[&Operation] =
-    &[&WATCH_MACHINES, &WATCH_NETWORKS, &WATCH_IPS, &WATCH_SWITCHES, &LIST_TASKS];
+pub const ADDITIONS: &[&Operation] = &[
+    &WATCH_MACHINES,
+    &WATCH_NETWORKS,
+    &WATCH_IPS,
+    &WATCH_SWITCHES,
+    &LIST_TASKS,
+    &GET_PKI_CA,
+    &CREATE_PKI_TOKEN,
+];
 
 /// With `true`, an allocation answers what it would choose, or why it would fail, and changes nothing.
 pub const DRY_RUN: QueryParam = QueryParam::flag("dry-run");
