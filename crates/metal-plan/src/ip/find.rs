@@ -16,15 +16,20 @@ pub fn get<'a>(snapshot: &'a Snapshot, id: &str) -> Result<&'a Arc<Ip>, Error> {
     by_text(snapshot, id).ok_or_else(|| Error::not_found("ip", id))
 }
 
-fn by_text<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a Arc<Ip>> {
-    snapshot.ips.get(&id.parse::<IpAddr>().ok()?.to_string())
+/// The address document of an address.
+pub fn by_address<'a>(snapshot: &'a Snapshot, address: &IpAddr) -> Option<&'a Arc<Ip>> {
+    snapshot.ips.get(&address.to_string())
 }
 
-/// Addresses that meet all criteria, in the order of their text.
+fn by_text<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a Arc<Ip>> {
+    by_address(snapshot, &id.parse().ok()?)
+}
+
+/// Addresses that meet all criteria.
 pub fn find(snapshot: &Snapshot, req: &v1::IpFindRequest) -> Result<Vec<Arc<Ip>>, Error> {
     let criteria = Criteria::new(req)?;
     let index = &snapshot.index;
-    let named = |address: &Arc<str>| snapshot.ips.get(address);
+    let named = |address: &IpAddr| by_address(snapshot, address);
     // The narrowest index first.
     let candidates: Box<dyn Iterator<Item = &Arc<Ip>>> = if let Some(address) = &req.ipaddress {
         Box::new(by_text(snapshot, address).into_iter())

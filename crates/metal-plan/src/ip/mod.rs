@@ -16,7 +16,7 @@ use metal_model::v1;
 use crate::{Env, Error, Snapshot, Tx};
 
 pub use acquire::{Choice, Details, acquire, allocate};
-pub use find::{find, get};
+pub use find::{by_address, find, get};
 
 /// Tag that binds an address to a machine.
 pub fn machine_tag(machine: &str) -> String {
@@ -80,17 +80,17 @@ pub fn bind_machine(tx: &mut Tx, env: &Env, address: &IpAddr, machine: &MachineI
 
 /// Unbinds all addresses of a machine that goes back to the pool. Ephemeral ones without another machine go, too.
 pub fn release_for_machine(tx: &mut Tx, env: &Env, machine: &str) {
-    let bound: Vec<Arc<str>> = tx.state().index.ips_by_machine.get(machine).cloned().collect();
+    let bound: Vec<IpAddr> = tx.state().index.ips_by_machine.get(machine).copied().collect();
     let tag = machine_tag(machine);
     for address in bound {
-        let Some(ip) = tx.state().ips.get(&address) else { continue };
+        let Some(ip) = by_address(tx.state(), &address) else { continue };
         let mut ip = Ip::clone(ip);
         ip.tags.retain(|other| *other != tag);
         if ip.kind == IpType::Static || ip.tags.iter().any(|tag| tag.starts_with(MACHINE_TAG)) {
             ip.changed = env.now;
             tx.put(ip);
         } else {
-            tx.delete::<Ip>(&address);
+            tx.delete::<Ip>(&address.to_string());
         }
     }
 }

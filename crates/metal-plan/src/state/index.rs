@@ -1,5 +1,6 @@
 //! What follows from the documents: who owns what, what is where. Kept right on each put and remove.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use metal_model::event_log::EventLog;
@@ -40,12 +41,12 @@ pub struct Indexes {
     pub networks_by_project: Multi<ProjectId, NetworkId>,
     /// Networks of a partition.
     pub networks_by_partition: Multi<PartitionId, NetworkId>,
-    /// Addresses (as text) of a network.
-    pub ips_by_network: Multi<NetworkId, Arc<str>>,
+    /// Addresses of a network.
+    pub ips_by_network: Multi<NetworkId, IpAddr>,
     /// Addresses of a project.
-    pub ips_by_project: Multi<ProjectId, Arc<str>>,
+    pub ips_by_project: Multi<ProjectId, IpAddr>,
     /// Addresses bound to a machine by tag.
-    pub ips_by_machine: Multi<MachineId, Arc<str>>,
+    pub ips_by_machine: Multi<MachineId, IpAddr>,
     /// Free addresses, child prefixes, VRF and AS numbers.
     pub ipam: Ipam,
     /// Switches of a partition.
@@ -118,27 +119,26 @@ impl Snapshot {
 
     pub(super) fn ip_changed(&mut self, old: Option<&Ip>, new: Option<&Ip>) {
         self.index.ipam.ip_changed(old, new);
-        let Some(address) = new.or(old).map(|ip| Arc::<str>::from(ip.address.to_string())) else { return };
         let moved = match (old, new) {
             (Some(old), Some(new)) => (&old.network, &old.project) != (&new.network, &new.project),
             _ => true,
         };
         if let Some(old) = old {
             if moved {
-                self.index.ips_by_network.remove(&old.network, &address);
-                self.index.ips_by_project.remove(&old.project, &address);
+                self.index.ips_by_network.remove(&old.network, &old.address);
+                self.index.ips_by_project.remove(&old.project, &old.address);
             }
             for machine in old.machines() {
-                self.index.ips_by_machine.remove(machine, &address);
+                self.index.ips_by_machine.remove(machine, &old.address);
             }
         }
         if let Some(new) = new {
             if moved {
-                self.index.ips_by_network.add(new.network.clone(), address.clone());
-                self.index.ips_by_project.add(new.project.clone(), address.clone());
+                self.index.ips_by_network.add(new.network.clone(), new.address);
+                self.index.ips_by_project.add(new.project.clone(), new.address);
             }
             for machine in new.machines() {
-                self.index.ips_by_machine.add(MachineId::from(machine), address.clone());
+                self.index.ips_by_machine.add(MachineId::from(machine), new.address);
             }
         }
     }

@@ -111,8 +111,7 @@ fn machine_cidrs(snapshot: &Snapshot, key: &Key) -> Vec<String> {
     }
     let addresses = snapshot.index.ips_by_project.get(key.project.as_str());
     let elsewhere = addresses
-        .filter_map(|text| snapshot.ips.get(text))
-        .map(|ip| ip.address)
+        .copied()
         .filter(|address| !key.own.iter().any(|prefix| prefix.contains(address)));
     prefixes.extend(elsewhere.map(IpNet::from));
     let mut cidrs: Vec<String> = IpNet::aggregate(&prefixes).iter().map(ToString::to_string).collect();
