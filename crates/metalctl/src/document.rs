@@ -22,7 +22,9 @@ pub fn read(path: &str) -> Result<Vec<Value>> {
 pub fn parse(text: &str) -> Result<Vec<Value>> {
     let documents: Vec<Value> = match from_json(text) {
         Some(documents) => documents,
-        None => serde_saphyr::from_multiple(text).context("neither JSON nor YAML")?,
+        None => {
+            serde_saphyr::from_multiple_with_options(text, yaml_options()).context("neither JSON nor YAML")?
+        }
     };
     let mut flat = Vec::new();
     for document in documents {
@@ -36,6 +38,11 @@ pub fn parse(text: &str) -> Result<Vec<Value>> {
         bail!("a document is no object but {odd}");
     }
     Ok(flat)
+}
+
+/// How YAML is read where types are not known beforehand: only `true` and `false` are booleans, not `n` and `yes`.
+pub fn yaml_options() -> serde_saphyr::Options {
+    serde_saphyr::options! { strict_booleans: true }
 }
 
 /// JSON documents one after the other, if that is what it is.
@@ -75,6 +82,40 @@ mod tests {
             assert_eq!(ids, ["a", "b"], "{text}");
         }
         assert!(parse("just text").is_err());
+    }
+
+    #[test]
+    fn texts_that_look_like_something_else_survive() {
+        for text in [
+            "n",
+            "yes",
+            "true",
+            "24.04",
+            "1e3",
+            "~",
+            "null",
+            "0x1f",
+            "",
+            " a",
+            "a: b",
+            "- a",
+            "#",
+            "@x",
+            "1_000",
+            "007",
+            "2026-01-01",
+            "=",
+            "a\nb\n",
+            "'\"",
+        ] {
+            let yaml = crate::print::yaml(&serde_json::json!({ "id": text })).unwrap();
+            assert_eq!(parse(&yaml).unwrap()[0]["id"], text, "{yaml}");
+        }
+        assert_eq!(parse("id: n").unwrap()[0]["id"], "n");
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused() {
         assert!(parse("a: [").is_err());
     }
 }

@@ -92,7 +92,8 @@ fn read(path: &Path) -> Result<Option<Value>> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    serde_saphyr::from_str(&text).with_context(|| format!("parse kubeconfig {}", path.display()))
+    serde_saphyr::from_str_with_options(&text, crate::document::yaml_options())
+        .with_context(|| format!("parse kubeconfig {}", path.display()))
 }
 
 fn named<'v>(config: &'v Value, list: &str, name: &str) -> Option<&'v Value> {

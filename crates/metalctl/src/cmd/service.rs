@@ -77,7 +77,7 @@ pub enum UpdateCommand {
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
     /// Version instead of the server's
-    #[arg(id = "wanted", short, long = "version")]
+    #[arg(id = "wanted", short = 'v', long = "version")]
     pub wanted: Option<String>,
 }
 
