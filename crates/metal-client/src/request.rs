@@ -44,13 +44,13 @@ impl<'a> Request<'a> {
     }
 
     /// Sets a query parameter.
-    pub fn query(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub fn query<V: ToString + ?Sized>(mut self, name: &'static str, value: &V) -> Self {
         self.query.push((name, value.to_string()));
         self
     }
 
     /// Sets a query parameter if there is a value.
-    pub fn query_some(self, name: &'static str, value: Option<impl ToString>) -> Self {
+    pub fn query_some<V: ToString + ?Sized>(self, name: &'static str, value: Option<&V>) -> Self {
         match value {
             Some(value) => self.query(name, value),
             None => self,
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn urls_keep_the_base_path_and_escape_values() {
         let client = Client::builder("http://localhost:1/metal/").build().unwrap();
-        let request = client.request(&operation::DELETE_SWITCH).path("a/b c").query("force", true);
+        let request = client.request(&operation::DELETE_SWITCH).path("a/b c").query("force", &true);
         assert_eq!(
             request.url().unwrap().as_str(),
             "http://localhost:1/metal/v1/switch/a%2Fb%20c?force=true"

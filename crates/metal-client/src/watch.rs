@@ -25,7 +25,7 @@ pub struct Watch<T> {
 
 impl<T: DeserializeOwned + Default> Watch<T> {
     pub(crate) async fn start(request: Request<'_>, after: Option<u64>) -> Result<Self, Error> {
-        let (response, url) = request.query_some("after", after).start(None).await?;
+        let (response, url) = request.query_some("after", after.as_ref()).start(None).await?;
         let chunks = response.bytes_stream().boxed();
         Ok(Self { chunks, lines: Lines::default(), url, data: String::new(), of: PhantomData })
     }

@@ -70,14 +70,14 @@ pub async fn phoned_home(
 /// Waits for a change of the machine, or for some time.
 async fn changed(stream: &mut Option<Watch<MachineResponse>>, id: &str, at_most: Duration) {
     let follow = async {
-        let Some(watch) = stream else { return std::future::pending().await };
+        let Some(watch) = stream else { return std::future::pending::<()>().await };
         while let Some(Ok(event)) = watch.next().await {
             if event.id == id {
                 return;
             }
         }
         *stream = None;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let _ = tokio::time::timeout(at_most, follow).await;
 }

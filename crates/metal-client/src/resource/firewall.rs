@@ -41,6 +41,6 @@ impl Firewalls<'_> {
 
     /// What an allocation would choose; nothing is changed.
     pub async fn allocate_dry_run(&self, request: &FirewallCreateRequest) -> Result<FirewallResponse, Error> {
-        self.client.request(&operation::ALLOCATE_FIREWALL).body(request).query("dry-run", true).send().await
+        self.client.request(&operation::ALLOCATE_FIREWALL).body(request).query("dry-run", &true).send().await
     }
 }

@@ -21,7 +21,7 @@ impl Client {
 impl Images<'_> {
     /// All images.
     pub async fn list(&self, show_usage: bool) -> Result<Vec<ImageResponse>, Error> {
-        self.client.request(&operation::LIST_IMAGES).query("show-usage", show_usage).send().await
+        self.client.request(&operation::LIST_IMAGES).query("show-usage", &show_usage).send().await
     }
 
     /// Images that meet the criteria.
@@ -33,7 +33,7 @@ impl Images<'_> {
         self.client
             .request(&operation::FIND_IMAGES)
             .body(request)
-            .query("show-usage", show_usage)
+            .query("show-usage", &show_usage)
             .send()
             .await
     }

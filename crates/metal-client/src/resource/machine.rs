@@ -52,7 +52,7 @@ impl Machines<'_> {
 
     /// What an allocation would choose; nothing is changed.
     pub async fn allocate_dry_run(&self, request: &MachineAllocateRequest) -> Result<MachineResponse, Error> {
-        self.client.request(&operation::ALLOCATE_MACHINE).body(request).query("dry-run", true).send().await
+        self.client.request(&operation::ALLOCATE_MACHINE).body(request).query("dry-run", &true).send().await
     }
 
     /// Releases a machine.

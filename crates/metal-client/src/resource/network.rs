@@ -49,7 +49,7 @@ impl Networks<'_> {
         request: &NetworkUpdateRequest,
         force: bool,
     ) -> Result<NetworkResponse, Error> {
-        self.client.request(&operation::UPDATE_NETWORK).body(request).query("force", force).send().await
+        self.client.request(&operation::UPDATE_NETWORK).body(request).query("force", &force).send().await
     }
 
     /// Takes a child network out of a super network.
@@ -59,7 +59,7 @@ impl Networks<'_> {
 
     /// What an allocation would choose; nothing is changed.
     pub async fn allocate_dry_run(&self, request: &NetworkAllocateRequest) -> Result<NetworkResponse, Error> {
-        self.client.request(&operation::ALLOCATE_NETWORK).body(request).query("dry-run", true).send().await
+        self.client.request(&operation::ALLOCATE_NETWORK).body(request).query("dry-run", &true).send().await
     }
 
     /// Releases a child network.

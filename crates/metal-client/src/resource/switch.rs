@@ -50,7 +50,7 @@ impl Switches<'_> {
 
     /// Deletes a switch.
     pub async fn delete(&self, id: &str, force: bool) -> Result<SwitchResponse, Error> {
-        self.client.request(&operation::DELETE_SWITCH).path(id).query("force", force).send().await
+        self.client.request(&operation::DELETE_SWITCH).path(id).query("force", &force).send().await
     }
 
     /// Moves the machines of a switch to another.

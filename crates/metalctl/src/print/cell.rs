@@ -1,5 +1,9 @@
 //! One cell of a table: its text, its colour, and what it is sorted by.
 
+use jiff::Timestamp;
+
+use super::duration::age;
+
 /// Colours that mean something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
@@ -28,8 +32,13 @@ impl Cell {
     }
 
     /// A cell that is sorted by something else than its text.
-    pub fn sorted(text: impl Into<String>, by: impl ToString) -> Self {
+    pub fn sorted<K: ToString>(text: impl Into<String>, by: &K) -> Self {
         Self { text: text.into(), colour: None, sort: Some(by.to_string()) }
+    }
+
+    /// How long ago something was, if it was at all.
+    pub fn ago(since: Option<Timestamp>, now: Timestamp) -> Self {
+        Self::sorted(age(since, now), &since.map_or(0, |at| now.duration_since(at).as_secs()))
     }
 
     /// What it is sorted by.

@@ -6,7 +6,7 @@ use metal_model::v1::{
 use serde::Serialize;
 
 use super::cell::row;
-use super::{Cell, Colour, Row, View, age};
+use super::{Cell, Colour, Row, View};
 
 /// The symbols that tell the condition of a machine at a glance.
 fn symbols(machine: &MachineResponse, view: &View) -> String {
@@ -45,7 +45,7 @@ fn last_event(machine: &MachineResponse, view: &View) -> (String, Cell) {
     let event = machine.events.log.first();
     let name = event.map(|e| e.event.clone()).unwrap_or_default();
     let at = machine.events.last_event_time.or_else(|| event.and_then(|e| e.time)).and_then(|t| t.get());
-    let when = Cell::sorted(age(at, view.now), at.map_or(0, |t| view.now.duration_since(t).as_secs()));
+    let when = Cell::ago(at, view.now);
     (name, when)
 }
 
@@ -99,8 +99,7 @@ impl Row for MachineResponse {
         let allocation = self.allocation.as_deref();
         let (event, when) = last_event(self, view);
         let started = allocation.and_then(|a| a.created.get());
-        let age =
-            Cell::sorted(age(started, view.now), started.map_or(0, |t| view.now.duration_since(t).as_secs()));
+        let age = Cell::ago(started, view.now);
         let hostname = allocation.map(|a| a.hostname.as_str()).unwrap_or_default();
         let project = allocation.map(|a| a.project.as_str()).unwrap_or_default();
         let image = allocation.and_then(|a| a.image.as_deref()).map(|i| i.id.as_str()).unwrap_or_default();
@@ -163,7 +162,7 @@ impl Row for FirewallRow {
         let ips: Vec<&str> = networks.iter().flat_map(|n| n.ips.iter().map(String::as_str)).collect();
         row![
             &self.0.id,
-            Cell::sorted(age(started, view.now), started.map_or(0, |t| view.now.duration_since(t).as_secs())),
+            Cell::ago(started, view.now),
             allocation.map(|a| a.hostname.as_str()).unwrap_or_default(),
             allocation.map(|a| a.project.as_str()).unwrap_or_default(),
             ids.join(","),
@@ -242,7 +241,7 @@ impl Row for BmcRow {
             m.size.as_deref().map(|s| s.id.as_str()).unwrap_or_default(),
             m.partition.as_deref().map(|p| p.id.as_str()).unwrap_or_default(),
             &m.rackid,
-            Cell::sorted(age(updated, view.now), updated.map_or(0, |t| view.now.duration_since(t).as_secs())),
+            Cell::ago(updated, view.now),
         ]
     }
 }

@@ -135,7 +135,7 @@ impl Row for IpResponse {
     }
 
     fn cells(&self, view: &View) -> Vec<Cell> {
-        let mut cells = row![Cell::sorted(&self.ipaddress, address_key(&self.ipaddress))];
+        let mut cells = row![Cell::sorted(&self.ipaddress, &address_key(&self.ipaddress))];
         if view.wide {
             cells.push(Cell::from(&self.allocationuuid));
         }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::cell::row;
 use super::network::pairs;
-use super::{Cell, Colour, Row, View, age, go_duration};
+use super::{Cell, Colour, Row, View, go_duration};
 
 impl Row for ImageResponse {
     fn columns(_wide: bool) -> &'static [&'static str] {
@@ -23,7 +23,7 @@ impl Row for ImageResponse {
             Some(at) if at <= view.now => Cell::coloured("expired", Colour::Red),
             Some(at) => {
                 let left = at.duration_since(view.now);
-                Cell::sorted(format!("in {}", go_duration(left)), left.as_secs())
+                Cell::sorted(format!("in {}", go_duration(left)), &left.as_secs())
             }
         };
         let used = if self.usedby.is_empty() { String::new() } else { self.usedby.len().to_string() };
@@ -107,7 +107,7 @@ impl Row for SizeReservationUsageResponse {
     }
 
     fn cells(&self, _view: &View) -> Vec<Cell> {
-        let used = Cell::sorted(format!("{}/{}", self.usedamount, self.amount), self.usedamount);
+        let used = Cell::sorted(format!("{}/{}", self.usedamount, self.amount), &self.usedamount);
         let all = self.projectallocations.to_string();
         row![&self.id, &self.sizeid, &self.projectid, &self.partitionid, used, all]
     }
@@ -305,8 +305,7 @@ impl Row for TaskRow {
     fn cells(&self, view: &View) -> Vec<Cell> {
         let t = &self.0;
         let last = t.last_started.get();
-        let last =
-            Cell::sorted(age(last, view.now), last.map_or(0, |at| view.now.duration_since(at).as_secs()));
+        let last = Cell::ago(last, view.now);
         let error = match &t.last_error {
             Some(why) => Cell::coloured(why, Colour::Red),
             None => Cell::default(),

@@ -45,8 +45,7 @@ impl Row for SwitchResponse {
 
     fn cells(&self, view: &View) -> Vec<Cell> {
         let synced = self.last_sync.as_ref().and_then(|s| s.time.get());
-        let since = age(synced, view.now);
-        let last = Cell::sorted(since, synced.map_or(0, |t| view.now.duration_since(t).as_secs()));
+        let last = Cell::ago(synced, view.now);
         let os = self.os.clone().unwrap_or_default();
         if !view.wide {
             return row![

@@ -100,7 +100,7 @@ impl Scope {
             rest.iter().map(|o| Ok(self.operand(o, dot)?.into_owned())).collect::<Result<Vec<_>>>()?;
         arguments.extend(last);
         match first {
-            Operand::Call(name) => function::call(name, arguments),
+            Operand::Call(name) => function::call(name, &arguments),
             operand if arguments.is_empty() => Ok(self.operand(operand, dot)?.into_owned()),
             operand => bail!("{operand:?} is a value and takes no arguments"),
         }
@@ -108,7 +108,7 @@ impl Scope {
 
     fn operand<'v>(&'v self, operand: &'v Operand, dot: &'v Value) -> Result<Cow<'v, Value>> {
         Ok(match operand {
-            Operand::Call(name) => Cow::Owned(function::call(name, Vec::new())?),
+            Operand::Call(name) => Cow::Owned(function::call(name, &[])?),
             Operand::Field(path) => Cow::Borrowed(field(dot, path)),
             Operand::Variable(name, path) => {
                 let Some((_, value)) = self.variables.iter().rev().find(|(n, _)| n == name) else {

@@ -67,20 +67,20 @@ pub fn shown(value: &Value) -> String {
 }
 
 /// Calls a function.
-pub fn call(name: &str, arguments: Vec<Value>) -> Result<Value> {
+pub fn call(name: &str, arguments: &[Value]) -> Result<Value> {
     let text = |i: usize| arguments.get(i).map(shown).with_context(|| format!("{name} needs more arguments"));
     Ok(match name {
-        "and" => pick(&arguments, |v| !truth(v)),
-        "or" => pick(&arguments, truth),
-        "not" => (!truth(first(name, &arguments)?)).into(),
-        "len" => length(first(name, &arguments)?)?.into(),
-        "index" => index(&arguments)?,
+        "and" => pick(arguments, |v| !truth(v)),
+        "or" => pick(arguments, truth),
+        "not" => (!truth(first(name, arguments)?)).into(),
+        "len" => length(first(name, arguments)?)?.into(),
+        "index" => index(arguments)?,
         "eq" => {
-            let one = first(name, &arguments)?;
+            let one = first(name, arguments)?;
             arguments[1..].iter().any(|other| compare(one, other) == Some(Ordering::Equal)).into()
         }
         "ne" | "lt" | "le" | "gt" | "ge" => {
-            let [one, other] = arguments.as_slice() else { bail!("{name} needs two arguments") };
+            let [one, other] = arguments else { bail!("{name} needs two arguments") };
             relation(name, one, other)?.into()
         }
         "print" => arguments.iter().map(shown).collect::<Vec<_>>().join(" ").into(),
@@ -88,7 +88,7 @@ pub fn call(name: &str, arguments: Vec<Value>) -> Result<Value> {
         "printf" => format(&text(0)?, &arguments[1..])?.into(),
         "join" => {
             // Both orders are in use: `join "," .tags` and `.tags | join ","`.
-            let (list, with) = match arguments.as_slice() {
+            let (list, with) = match arguments {
                 [Value::Array(list), with] | [with, Value::Array(list)] => (list, shown(with)),
                 [_, Value::Null] | [Value::Null, _] => return Ok("".into()),
                 _ => bail!("join needs a list and a text"),
@@ -100,13 +100,13 @@ pub fn call(name: &str, arguments: Vec<Value>) -> Result<Value> {
         "contains" => text(1)?.contains(&text(0)?).into(),
         "hasPrefix" => text(1)?.starts_with(&text(0)?).into(),
         "hasSuffix" => text(1)?.ends_with(&text(0)?).into(),
-        "default" => match arguments.as_slice() {
+        "default" => match arguments {
             [_, value] if truth(value) => value.clone(),
             [default, ..] => default.clone(),
             [] => bail!("default needs an argument"),
         },
         "quote" => Value::from(text(0)?).to_string().into(),
-        "toJson" => first(name, &arguments)?.to_string().into(),
+        "toJson" => first(name, arguments)?.to_string().into(),
         _ => bail!("{name} is not supported in templates"),
     })
 }

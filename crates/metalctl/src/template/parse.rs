@@ -49,7 +49,7 @@ pub enum Operand {
 #[derive(Debug, PartialEq)]
 enum End {
     Document,
-    End,
+    Closed,
     Else(VecDeque<Word>),
 }
 
@@ -77,7 +77,7 @@ fn body(rest: &mut VecDeque<Piece>) -> Result<(Vec<Node>, End)> {
             _ => String::new(),
         };
         match keyword.as_str() {
-            "end" => return Ok((nodes, End::End)),
+            "end" => return Ok((nodes, End::Closed)),
             "else" => {
                 words.pop_front();
                 return Ok((nodes, End::Else(words)));
@@ -121,14 +121,14 @@ fn condition(mut words: VecDeque<Word>, rest: &mut VecDeque<Piece>) -> Result<No
         cases.push((test, then));
         match end {
             End::Document => bail!("an if has no end"),
-            End::End => return Ok(Node::If(cases, Vec::new())),
+            End::Closed => return Ok(Node::If(cases, Vec::new())),
             End::Else(mut next) => {
                 if next.pop_front() == Some(Word::Name("if".to_owned())) {
                     words = next;
                     continue;
                 }
                 let (otherwise, end) = body(rest)?;
-                if end != End::End {
+                if end != End::Closed {
                     bail!("an else has no end");
                 }
                 return Ok(Node::If(cases, otherwise));
@@ -140,9 +140,9 @@ fn condition(mut words: VecDeque<Word>, rest: &mut VecDeque<Piece>) -> Result<No
 fn branches(rest: &mut VecDeque<Piece>, of: &str) -> Result<(Vec<Node>, Vec<Node>)> {
     let (then, end) = body(rest)?;
     match end {
-        End::End => Ok((then, Vec::new())),
+        End::Closed => Ok((then, Vec::new())),
         End::Else(words) if words.is_empty() => match body(rest)? {
-            (otherwise, End::End) => Ok((then, otherwise)),
+            (otherwise, End::Closed) => Ok((then, otherwise)),
             _ => bail!("an else has no end"),
         },
         End::Else(_) => bail!("else with something behind it belongs to if, not to {of}"),
