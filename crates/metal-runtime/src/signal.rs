@@ -36,7 +36,7 @@ impl Signals {
     pub async fn run(mut self, tree: &TaskTree, deadline: Duration) -> ShutdownReport {
         tokio::select! {
             signal = self.recv() => tracing::info!(reason = signal, "shutting down"),
-            () = tree.cancelled() => tracing::info!(reason = "a task ended the process", "shutting down"),
+            () = tree.cancelled() => tracing::info!(reason = "cancelled", "shutting down"),
         }
         let again = async move {
             let signal = self.recv().await;

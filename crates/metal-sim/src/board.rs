@@ -78,7 +78,7 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(machines: impl Iterator<Item = Uuid>) -> Self {
-        let machines = machines.map(|machine| (machine, Phase::Off)).collect();
+        let machines = machines.map(|machine| (machine, Phase::Booting)).collect();
         Self { sender: std::sync::Arc::new(watch::Sender::new(Status { machines, switches: 0 })) }
     }
 

@@ -26,6 +26,8 @@ struct State {
     network_first: bool,
     disk: Option<BootInfo>,
     running: bool,
+    /// How often a system was started.
+    starts: u64,
 }
 
 /// What a machine does next.
@@ -54,6 +56,7 @@ impl Chassis {
             network_first: disk.is_none(),
             disk,
             running: false,
+            starts: 0,
         };
         Self { state: Mutex::new(state), interruptions: watch::Sender::new(0), started }
     }
@@ -163,12 +166,22 @@ impl Chassis {
     }
 
     pub(crate) fn start_system(&self) {
-        self.lock().running = true;
+        {
+            let mut state = self.lock();
+            state.running = true;
+            state.starts += 1;
+        }
         self.started.send_modify(|count| *count += 1);
     }
 
     pub(crate) fn is_running(&self) -> bool {
         self.lock().running
+    }
+
+    /// Which start the running system is of; nothing if none runs.
+    pub(crate) fn running_start(&self) -> Option<u64> {
+        let state = self.lock();
+        state.running.then_some(state.starts)
     }
 
     pub(crate) fn is_present(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Everything together: plans the floor, connects the agents, starts the tasks, runs the script.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use metal_proto::v1::BootInfo;
@@ -175,7 +175,7 @@ impl DataCentre {
                 started: racks[plan.rack.as_str()].subscribe(),
                 ports: Arc::clone(&self.ports[&plan.id]),
                 generation: 0,
-                announced: BTreeSet::new(),
+                announced: BTreeMap::new(),
             };
             tree.spawn_essential(&format!("switch {}", plan.id), switch.run(tree.clone()));
         }

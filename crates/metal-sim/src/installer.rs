@@ -117,12 +117,12 @@ impl<'a> Installer<'a> {
         self.install(&allocation).await
     }
 
-    /// Tells of a crash, as far as anybody listens.
-    pub(crate) async fn tell_crash(self, why: &str) {
-        let told = self.client().send_events(self.event("Crashed", why)).await;
+    /// Tells of a crash or an end, as far as anybody listens.
+    pub(crate) async fn tell_once(self, event: &str, why: &str) {
+        let told = self.client().send_events(self.event(event, why)).await;
         if let Err(status) = told {
             let error = metal_runtime::chain(&status);
-            tracing::debug!(machine = self.id, error, "nobody heard the crash");
+            tracing::debug!(machine = self.id, error, "nobody heard the machine");
         }
     }
 

@@ -1,10 +1,11 @@
 //! The life of one simulated machine, from power-on to power-off, again and again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use metal_runtime::TaskTree;
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tonic::transport::Channel;
 
 use crate::board::{Board, Phase};
@@ -15,6 +16,9 @@ use crate::floor::MachinePlan;
 use crate::installer::{Installer, Mishap};
 use crate::pace::Pace;
 use crate::script::Rates;
+
+/// How long a machine tries to say that it ends.
+const GOOD_BYE: Duration = Duration::from_secs(2);
 
 /// What all machines share.
 #[derive(Debug)]
@@ -48,10 +52,20 @@ impl Machine {
             // Whatever interrupted up to here is in the chassis' state, which the next life begins with.
             interruptions.mark_unchanged();
             tokio::select! {
-                () = tree.cancelled() => return,
+                () = tree.cancelled() => break,
                 _ = interruptions.changed() => {}
                 () = self.live() => {}
             }
+        }
+        self.say_good_bye().await;
+    }
+
+    /// A simulation that is ended in order leaves no machine behind that seems to have lost power.
+    async fn say_good_bye(&mut self) {
+        if self.session.is_some() {
+            let told = Installer::new(self).tell_once("Planned Reboot", "the simulation ends");
+            // Where nobody listens any more there is nobody to tell.
+            let _ = timeout(GOOD_BYE, told).await;
         }
     }
 
@@ -115,7 +129,7 @@ impl Machine {
     async fn crash(&mut self, why: &str) {
         self.show(Phase::Crashed);
         if self.session.is_some() {
-            Installer::new(self).tell_crash(why).await;
+            Installer::new(self).tell_once("Crashed", why).await;
         }
         self.session = None;
         sleep(self.dice.about(self.world.pace.pause)).await;

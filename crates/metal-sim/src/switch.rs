@@ -1,6 +1,6 @@
 //! One simulated leaf switch: registers, applies what it is told, reports, and announces running systems.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use metal_proto::v1::switch_service_client::SwitchServiceClient;
@@ -53,8 +53,8 @@ pub(crate) struct Switch {
     pub(crate) ports: Ports,
     /// The configuration in effect.
     pub(crate) generation: u64,
-    /// Machines announced since they started.
-    pub(crate) announced: BTreeSet<Uuid>,
+    /// Machines announced, and which of their starts that was.
+    pub(crate) announced: BTreeMap<Uuid, u64>,
 }
 
 impl Switch {
@@ -100,6 +100,7 @@ impl Switch {
             management_ip: self.plan.management_ip.clone(),
             management_user: "admin".to_owned(),
             nics: self.plan.ports.clone(),
+            room: String::new(),
         };
         loop {
             let client = self.client();
@@ -195,18 +196,16 @@ impl Switch {
 
     /// Announces the systems that run and were not announced yet.
     async fn announce(&mut self) -> Result<(), Status> {
-        let running: BTreeSet<Uuid> = self
-            .neighbours
-            .iter()
-            .filter(|neighbour| neighbour.chassis.is_running())
-            .map(|neighbour| neighbour.machine)
-            .collect();
-        self.announced.retain(|machine| running.contains(machine));
-        let fresh: Vec<Uuid> = running.difference(&self.announced).copied().collect();
+        let running = self.neighbours.iter().filter_map(|neighbour| {
+            let start = neighbour.chassis.running_start()?;
+            Some((neighbour.machine, start))
+        });
+        let fresh: BTreeMap<Uuid, u64> =
+            running.filter(|(machine, start)| self.announced.get(machine) != Some(start)).collect();
         if fresh.is_empty() {
             return Ok(());
         }
-        let machines = fresh.iter().map(Uuid::to_string).collect();
+        let machines = fresh.keys().map(Uuid::to_string).collect();
         self.client().phone_home(PhoneHomeRequest { id: self.plan.id.clone(), machines }).await?;
         self.announced.extend(fresh);
         Ok(())

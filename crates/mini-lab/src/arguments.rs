@@ -50,10 +50,10 @@ pub struct Up {
     /// A file that says what goes wrong: lines like `rate crash 0.05` and `at 90s vanish r01/3`.
     #[arg(long)]
     pub script: Option<PathBuf>,
-    /// Port of the public API [default: 8080 if it is free].
+    /// Port of the public API [default: 8080 if it is free]; 0 takes any.
     #[arg(long)]
     pub port: Option<u16>,
-    /// Port of the agents' API [default: 50051 if it is free].
+    /// Port of the agents' API [default: 50051 if it is free]; 0 takes any.
     #[arg(long)]
     pub grpc_port: Option<u16>,
     /// The control plane's program [default: the metal-api beside this program].

@@ -90,7 +90,8 @@ async fn start(
     report: &watch::Sender<Report>,
 ) -> anyhow::Result<DataCentre> {
     image_server::start(plan.image_port, tree).await?;
-    server::start(directory, plan, tree)?;
+    let simulation = tree.child("simulation");
+    server::start(directory, plan, tree, simulation.clone())?;
     let (client, key) = server::connect(directory, plan).await?;
     report.send_modify(|report| report.stage = Stage::Resources);
     let network = resources::ensure(&client, plan).await?;
@@ -102,7 +103,7 @@ async fn start(
     let mut config = plan.simulation()?;
     config.installed = installed(&client).await?;
     let access = agents::access(directory, plan, &config, &client).await?;
-    let centre = DataCentre::start(&config, &access, tree)?;
+    let centre = DataCentre::start(&config, &access, &simulation)?;
     report.send_modify(|report| report.stage = Stage::Running);
     Ok(centre)
 }

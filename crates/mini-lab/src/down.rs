@@ -2,11 +2,11 @@
 
 use crate::arguments::Down;
 use crate::directory::Directory;
-use crate::{control, server};
+use crate::{control, say, server};
 
 pub async fn run(directory: &Directory, options: &Down) -> anyhow::Result<()> {
     if directory.plan()?.is_none() {
-        println!("There is no lab in {}.", directory.root().display());
+        say(&format!("There is no lab in {}.", directory.root().display()));
         return Ok(());
     }
     if control::ask(directory, "stop").await?.is_some() {
@@ -16,10 +16,10 @@ pub async fn run(directory: &Directory, options: &Down) -> anyhow::Result<()> {
     let place = directory.clone();
     tokio::task::block_in_place(|| server::end_leftover(&place))?;
     if options.keep {
-        println!("Stopped; `mini-lab up --simulated` continues.");
+        say("Stopped; `mini-lab up --simulated` continues.");
     } else {
         directory.remove()?;
-        println!("Stopped; {} is removed.", directory.root().display());
+        say(&format!("Stopped; {} is removed.", directory.root().display()));
     }
     Ok(())
 }

@@ -22,6 +22,12 @@ use clap::Parser as _;
 
 use arguments::{Arguments, Command};
 
+/// Tells something on standard output. A reader that has gone does not matter.
+fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -16,17 +16,22 @@ use crate::directory::{Directory, Plan};
 
 /// How long the control plane may take to answer for the first time, and to end.
 const START: Duration = Duration::from_secs(60);
-const END: Duration = Duration::from_secs(30);
+const END: Duration = Duration::from_secs(25);
+/// How long the simulation may take to end before its control plane does.
+const GOOD_BYE: Duration = Duration::from_secs(8);
 
-/// Starts the control plane and keeps it running until the tree is cancelled.
-pub fn start(directory: &Directory, plan: &Plan, tree: &TaskTree) -> anyhow::Result<()> {
+/// Starts the control plane and keeps it running until the tree is cancelled and `clients` have said good-bye.
+pub fn start(directory: &Directory, plan: &Plan, tree: &TaskTree, clients: TaskTree) -> anyhow::Result<()> {
     end_leftover(directory)?;
     let mut child = spawn(directory, plan)?;
     let (directory, plan, branch) = (directory.clone(), plan.clone(), tree.clone());
     tree.spawn_essential("metal-api", async move {
         loop {
             tokio::select! {
-                () = branch.cancelled() => return end(&mut child).await,
+                () = branch.cancelled() => {
+                    let _ = timeout(GOOD_BYE, clients.idle()).await;
+                    return end(&mut child).await;
+                }
                 status = child.wait() => {
                     let status = status.map(|status| status.to_string()).unwrap_or_default();
                     tracing::warn!(status, "metal-api ended, starting it again");

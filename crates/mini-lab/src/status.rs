@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 
-use crate::control;
 use crate::directory::Directory;
+use crate::{control, say};
 
 pub async fn run(directory: &Directory, json: bool) -> anyhow::Result<()> {
     let Some(plan) = directory.plan()? else {
@@ -14,19 +14,19 @@ pub async fn run(directory: &Directory, json: bool) -> anyhow::Result<()> {
         format!("the lab in {} does not run: run `mini-lab up --simulated`", directory.root().display())
     })?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say(&serde_json::to_string_pretty(&report)?);
         return Ok(());
     }
     let stage = serde_json::to_value(report.stage)?;
-    println!("stage     {}", stage.as_str().unwrap_or_default());
+    say(&format!("stage     {}", stage.as_str().unwrap_or_default()));
     if let Some(failure) = &report.failure {
-        println!("failure   {failure}");
+        say(&format!("failure   {failure}"));
     }
-    println!("api       {}", plan.url());
-    println!("switches  {} of {}", report.switches, usize::from(plan.racks) * 2);
-    println!("machines  {}", report.machines.values().sum::<usize>());
+    say(&format!("api       {}", plan.url()));
+    say(&format!("switches  {} of {}", report.switches, usize::from(plan.racks) * 2));
+    say(&format!("machines  {}", report.machines.values().sum::<usize>()));
     for (phase, count) in &report.machines {
-        println!("  {phase:12}{count:>6}");
+        say(&format!("  {phase:12}{count:>6}"));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::arguments::Up;
 use crate::control::{self, Report, Stage};
 use crate::directory::{Directory, Plan, free_port};
-use crate::{daemon, resources};
+use crate::{daemon, resources, say};
 
 /// A lab that is not up by then never will be.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -24,13 +24,13 @@ pub async fn run(directory: &Directory, options: &Up) -> anyhow::Result<()> {
     if control::ask(directory, "status").await?.is_some() {
         let plan = known.context("a lab runs here without a plan")?;
         refuse_changes(&plan, options)?;
-        println!("The lab runs already.");
+        say("The lab runs already.");
         return watch(directory, &plan, None).await;
     }
     let plan = match known {
         Some(plan) => {
             refuse_changes(&plan, options)?;
-            println!("Continuing the lab in {}.", directory.root().display());
+            say(&format!("Continuing the lab in {}.", directory.root().display()));
             Plan { metal_api: server_program(options)?, ..plan }
         }
         None => fresh_plan(options)?,
@@ -52,7 +52,11 @@ fn fresh_plan(options: &Up) -> anyhow::Result<Plan> {
         }
         None => String::new(),
     };
-    let port = |wanted: Option<u16>, preferred| wanted.map_or_else(|| free_port(preferred), Ok);
+    let port = |wanted: Option<u16>, preferred| match wanted {
+        Some(wanted) if wanted != 0 => Ok(wanted),
+        Some(_) => free_port(0),
+        None => free_port(preferred),
+    };
     Ok(Plan {
         partition: "mini-lab".to_owned(),
         racks: options.racks.unwrap_or(4),
@@ -90,8 +94,9 @@ fn refuse_changes(plan: &Plan, options: &Up) -> anyhow::Result<()> {
     compare("racks", options.racks.map(u64::from), u64::from(plan.racks));
     compare("machines-per-rack", options.machines_per_rack.map(u64::from), u64::from(plan.machines_per_rack));
     compare("seed", options.seed, plan.seed);
-    compare("port", options.port.map(u64::from), u64::from(plan.port));
-    compare("grpc-port", options.grpc_port.map(u64::from), u64::from(plan.grpc_port));
+    let fixed = |port: Option<u16>| port.filter(|port| *port != 0).map(u64::from);
+    compare("port", fixed(options.port), u64::from(plan.port));
+    compare("grpc-port", fixed(options.grpc_port), u64::from(plan.grpc_port));
     if !changes.is_empty() {
         bail!("there is a lab already, and its {}: run `mini-lab down` first", changes.join(", "));
     }
@@ -164,7 +169,7 @@ fn last_line(directory: &Directory) -> String {
 
 fn tell_how_to_go_on(directory: &Directory, plan: &Plan, report: &Report) {
     let network = report.network.as_deref().unwrap_or("<network>");
-    println!(
+    say(&format!(
         "The lab is up: {} switches, {} machines, {} waiting to be allocated.\n\
          \n\
          API      {}\n\
@@ -188,7 +193,7 @@ fn tell_how_to_go_on(directory: &Directory, plan: &Plan, report: &Report) {
         plan.partition,
         dir_flag(directory),
         dir_flag(directory),
-    );
+    ));
 }
 
 /// The flag that leads to this lab, where it is not the usual one.

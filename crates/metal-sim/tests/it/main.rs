@@ -115,7 +115,10 @@ async fn a_reinstallation_goes_without_waiting() {
         report.boot_info.as_ref().is_some_and(|system| system.image_id.starts_with("ubuntu"))
     };
     lab.control.until(|state| state.reports.get(&id).is_some_and(is_new)).await;
-    lab.until(Phase::Running, 1).await;
+    let calls = |event: &String| event == "Phoned Home";
+    lab.control
+        .until(|state| state.events[&id].iter().rev().take_while(|event| calls(event)).count() > 0)
+        .await;
     let events = lab.control.events(&id);
     assert_eq!(events.iter().filter(|event| *event == "Waiting").count(), 1, "{events:?}");
     assert_eq!(events.iter().filter(|event| *event == "Installing").count(), 2, "{events:?}");
