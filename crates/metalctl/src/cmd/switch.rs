@@ -146,6 +146,7 @@ impl FilterArgs {
             rackid: self.rack.clone(),
             osvendor: self.os_vendor.clone(),
             osversion: self.os_version.clone(),
+            ..SwitchFindRequest::default()
         }
     }
 }

@@ -1,17 +1,48 @@
 //! Columns of machines and firewalls, of their BMCs, problems and events.
 
 use metal_model::v1::{
-    MachineIpmiResponse, MachineIssue, MachineProvisioningEvent, MachineResponse, MachineState,
+    MachineAllocation, MachineIpmiResponse, MachineIssue, MachineProvisioningEvent,
+    MachineRecentProvisioningEvents, MachineResponse, MachineState,
 };
 use serde::Serialize;
 
 use super::cell::row;
 use super::{Cell, Colour, Row, View};
 
+/// The part of a machine that tells its condition, which is the same with its BMC and without.
+struct Condition<'a> {
+    liveliness: &'a str,
+    state: &'a MachineState,
+    events: &'a MachineRecentProvisioningEvents,
+    allocation: Option<&'a MachineAllocation>,
+}
+
+impl<'a> From<&'a MachineResponse> for Condition<'a> {
+    fn from(m: &'a MachineResponse) -> Self {
+        Self {
+            liveliness: &m.liveliness,
+            state: &m.state,
+            events: &m.events,
+            allocation: m.allocation.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a MachineIpmiResponse> for Condition<'a> {
+    fn from(m: &'a MachineIpmiResponse) -> Self {
+        Self {
+            liveliness: &m.liveliness,
+            state: &m.state,
+            events: &m.events,
+            allocation: m.allocation.as_deref(),
+        }
+    }
+}
+
 /// The symbols that tell the condition of a machine at a glance.
-fn symbols(machine: &MachineResponse, view: &View) -> String {
+fn symbols(machine: &Condition<'_>, view: &View) -> String {
     let mut symbols = Vec::new();
-    match machine.liveliness.as_str() {
+    match machine.liveliness {
         "Alive" => {}
         "Dead" => symbols.push("💀"),
         _ => symbols.push("❓"),
@@ -21,7 +52,7 @@ fn symbols(machine: &MachineResponse, view: &View) -> String {
         "RESERVED" | "TAINTED" => symbols.push("🚧"),
         _ => {}
     }
-    let events = &machine.events;
+    let events = machine.events;
     if events.failed_machine_reclaim {
         symbols.push("🚑");
     }
@@ -34,14 +65,14 @@ fn symbols(machine: &MachineResponse, view: &View) -> String {
     if events.crash_loop {
         symbols.push("⭕");
     }
-    if machine.allocation.as_ref().and_then(|a| a.vpn.as_ref()).is_some_and(|vpn| vpn.connected) {
+    if machine.allocation.and_then(|a| a.vpn.as_ref()).is_some_and(|vpn| vpn.connected) {
         symbols.push("🛡");
     }
     symbols.concat()
 }
 
 /// Name of the last event and the time since then.
-fn last_event(machine: &MachineResponse, view: &View) -> (String, Cell) {
+fn last_event(machine: &Condition<'_>, view: &View) -> (String, Cell) {
     let event = machine.events.log.first();
     let name = event.map(|e| e.event.clone()).unwrap_or_default();
     let at = machine.events.last_event_time.or_else(|| event.and_then(|e| e.time)).and_then(|t| t.get());
@@ -97,7 +128,7 @@ impl Row for MachineResponse {
 
     fn cells(&self, view: &View) -> Vec<Cell> {
         let allocation = self.allocation.as_deref();
-        let (event, when) = last_event(self, view);
+        let (event, when) = last_event(&self.into(), view);
         let started = allocation.and_then(|a| a.created.get());
         let age = Cell::ago(started, view.now);
         let hostname = allocation.map(|a| a.hostname.as_str()).unwrap_or_default();
@@ -106,7 +137,7 @@ impl Row for MachineResponse {
         let size = self.size.as_deref().map(|s| s.id.as_str()).unwrap_or_default();
         let partition = self.partition.as_deref().map(|p| p.id.as_str()).unwrap_or_default();
         if !view.wide {
-            let symbols = symbols(self, view);
+            let symbols = symbols(&self.into(), view);
             return row![
                 &self.id,
                 symbols,
@@ -172,29 +203,6 @@ impl Row for FirewallRow {
     }
 }
 
-/// The machine without its BMC.
-fn machine_of(machine: &MachineIpmiResponse) -> MachineResponse {
-    let m = machine.clone();
-    MachineResponse {
-        id: m.id,
-        name: m.name,
-        description: m.description,
-        partition: m.partition,
-        size: m.size,
-        rackid: m.rackid,
-        hardware: m.hardware,
-        bios: m.bios,
-        allocation: m.allocation,
-        state: m.state,
-        ledstate: m.ledstate,
-        liveliness: m.liveliness,
-        events: m.events,
-        tags: m.tags,
-        created: m.created,
-        changed: m.changed,
-    }
-}
-
 fn power(state: &str) -> Cell {
     match state.to_uppercase().as_str() {
         "ON" => Cell::coloured("⏻ on", Colour::Green),
@@ -231,7 +239,7 @@ impl Row for BmcRow {
         let updated = m.ipmi.last_updated.get();
         row![
             &m.id,
-            symbols(&machine_of(m), view),
+            symbols(&m.into(), view),
             power(&m.ipmi.powerstate),
             &m.ipmi.address,
             &m.ipmi.mac,
@@ -279,8 +287,8 @@ impl Row for IssueRow {
 
     fn cells(&self, view: &View) -> Vec<Cell> {
         let m = &self.machine;
-        let machine = machine_of(m);
-        let (event, when) = last_event(&machine, view);
+        let condition = Condition::from(m);
+        let (event, when) = last_event(&condition, view);
         let each = |of: fn(&MachineIssue) -> &str| self.issues.iter().map(of).collect::<Vec<_>>().join("; ");
         let problems = Cell::coloured(
             self.issues
@@ -292,7 +300,7 @@ impl Row for IssueRow {
         );
         if !view.wide {
             let allocated = if m.allocation.is_some() { "yes" } else { "no" };
-            let symbols = symbols(&machine, view);
+            let symbols = symbols(&condition, view);
             return row![
                 &m.id,
                 power(&m.ipmi.powerstate),
