@@ -132,8 +132,7 @@ def test_size_and_reservation(admin, edit, files):
     admin.partition.create_partition(m.V1PartitionCreateRequest(id="res-a", bootconfig=boot))
     admin.tenant.create_tenant(m.V1TenantCreateRequest(meta=m.V1Meta(id="res"), name="res"))
     project = admin.project.create_project(m.V1ProjectCreateRequest(name="res", tenant_id="res")).meta.id
-    body = m.V1SizeReservationCreateRequest(sizeid="s-small", partitionids=["res-a"], projectid=project, amount=2)
-    body.id = ""
+    body = m.V1SizeReservationCreateRequest(id="", sizeid="s-small", partitionids=["res-a"], projectid=project, amount=2)
     reservation, status, _ = edit.size.create_size_reservation_with_http_info(body)
     assert status == 201 and reservation.id
     body.amount = 0
@@ -173,7 +172,10 @@ def test_size_image_constraint(admin, files):
     admin.image.delete_image("bsd-13.1.20240101")
 
 
-def test_filesystem_layout(admin):
+def test_filesystem_layout(admin, files):
+    admin.size.create_size(m.V1SizeCreateRequest(id="l-size", constraints=[constraint("cores", 99, 99), constraint("memory", 3, 4)]))
+    for name in ("minix-3.1", "plan9-4.0"):
+        admin.image.create_image(m.V1ImageCreateRequest(id=name, url=f"{files}/a", features=["machine"]))
     body = m.V1FilesystemLayoutCreateRequest(
         id="l-default", description="one disk",
         disks=[m.V1Disk(device="/dev/sda", wipeonreinstall=True, partitions=[
@@ -249,7 +251,7 @@ def test_network_and_ip(admin, edit, files):
     assert status == 201 and specific.ipaddress == "212.34.0.9"
     refused(409, edit.ip.allocate_specific_ip, "212.34.0.9", ask)
     refused(422, edit.ip.allocate_specific_ip, "8.8.8.8", ask)
-    refused(400, edit.ip.allocate_ip, m.V1IPAllocateRequest(networkid="", projectid=project, type=""))
+    refused(400, edit.ip.allocate_ip, m.V1IPAllocateRequest(networkid="", projectid=project, type="static"))
     refused(422, edit.ip.allocate_ip, m.V1IPAllocateRequest(networkid=child.id, projectid=other, type="ephemeral"))
     six = edit.ip.allocate_ip(m.V1IPAllocateRequest(networkid=child.id, projectid=project, type="ephemeral", addressfamily="IPv6"))
     assert ":" in six.ipaddress
@@ -289,7 +291,9 @@ def test_switch(admin, edit, files):
     switch, status, _ = edit.switch.register_switch_with_http_info(register(management_ip="10.1.1.1"))
     assert status == 200 and switch.management_ip == "10.1.1.1" and len(switch.nics) == 3
     refused(404, edit.switch.register_switch, register(partition_id="nowhere"))
-    refused(422, edit.switch.register_switch, register(os=m.V1SwitchOS(vendor="IOS")))
+    foreign = m.V1SwitchOS()
+    foreign._vendor = "IOS"  # the setter knows the two vendors
+    refused(422, edit.switch.register_switch, register(os=foreign))
     refused(400, edit.switch.register_switch, register(nics=register().nics[:1] * 2))
     session = m.MetalSwitchBGPPortState(neighbor="n", peer_group="g", vrf_name="Vrf1", bgp_state="established",
                                         bgp_timer_up_established=5, sent_prefix_counter=1, accepted_prefix_counter=2)
@@ -302,7 +306,9 @@ def test_switch(admin, edit, files):
     assert {n.name: n.actual for n in read.nics} == {"Ethernet0": "UP", "Ethernet4": "DOWN", "Ethernet8": "UNKNOWN"}
     refused(400, admin.switch.toggle_switch_port, "leaf1", m.V1SwitchPortToggleRequest(nic="Ethernet0", status="DOWN"))
     refused(404, admin.switch.toggle_switch_port, "leaf1", m.V1SwitchPortToggleRequest(nic="nope", status="DOWN"))
-    refused(400, admin.switch.toggle_switch_port, "leaf1", m.V1SwitchPortToggleRequest(nic="Ethernet0", status="SIDEWAYS"))
+    sideways = m.V1SwitchPortToggleRequest(nic="Ethernet0", status="UP")
+    sideways._status = "SIDEWAYS"
+    refused(400, admin.switch.toggle_switch_port, "leaf1", sideways)
     updated = admin.switch.update_switch(m.V1SwitchUpdateRequest(id="leaf1", rack_id="x", description="d", mode="replace"))
     assert updated.mode == "replace" and updated.rack_id == "r1"
     assert admin.switch.find_switches(m.V1SwitchFindRequest(osvendor="SONiC", partitionid="sw-a"))[0].id == "leaf1"

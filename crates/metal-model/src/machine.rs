@@ -30,6 +30,8 @@ pub struct Machine {
     pub size: SizeId,
     /// From the switches it is connected to; empty before registration.
     pub rack: RackId,
+    /// Room of the rack, from the same switches.
+    pub room: String,
     /// An installer in RAM is parked on the wait stream and may be given an allocation.
     pub waiting: bool,
     /// Reserved or locked by an operator.
@@ -57,6 +59,7 @@ impl Default for Machine {
             partition: PartitionId::default(),
             size: SizeId::default(),
             rack: RackId::default(),
+            room: String::new(),
             waiting: false,
             state: MachineState::default(),
             led: v1::ChassisIdentifyLedState::default(),

@@ -109,6 +109,8 @@ pub struct Switch {
     pub partition: PartitionId,
     /// Rack; both leaves of a rack carry the same.
     pub rack: RackId,
+    /// Room the rack stands in; may be empty.
+    pub room: String,
     /// In service or being replaced.
     pub mode: SwitchMode,
     /// Operating system.
@@ -135,6 +137,7 @@ impl Default for Switch {
             description: String::new(),
             partition: PartitionId::default(),
             rack: RackId::default(),
+            room: String::new(),
             mode: SwitchMode::New,
             os: None,
             management_ip: String::new(),

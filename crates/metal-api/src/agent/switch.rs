@@ -256,6 +256,7 @@ fn registration(request: proto::RegisterSwitchRequest, partition: &str) -> v1::S
             .collect(),
         partition_id: partition.to_owned(),
         rack_id: request.rack,
+        room_id: request.room,
         os: request.os.map(|os| v1::SwitchOs {
             vendor: os.vendor,
             version: os.version,

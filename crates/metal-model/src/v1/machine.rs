@@ -257,6 +257,9 @@ pub struct MachineResponse {
     pub size: Option<Arc<SizeResponse>>,
     /// Rack.
     pub rackid: String,
+    /// Room of the rack; empty when nobody told.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub roomid: String,
     /// What was found in it.
     #[schema(required = true)]
     pub hardware: Arc<MachineHardware>,
@@ -306,6 +309,9 @@ pub struct MachineIpmiResponse {
     pub size: Option<Arc<SizeResponse>>,
     /// Rack.
     pub rackid: String,
+    /// Room of the rack; empty when nobody told.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub roomid: String,
     /// What was found in it.
     #[schema(required = true)]
     pub hardware: Arc<MachineHardware>,

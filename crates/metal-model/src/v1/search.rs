@@ -25,6 +25,9 @@ pub struct MachineFindRequest {
     /// Rack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rackid: Option<String>,
+    /// Room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roomid: Option<String>,
     /// Tags it must have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -152,6 +155,9 @@ pub struct MachineIssuesRequest {
     /// Rack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rackid: Option<String>,
+    /// Room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roomid: Option<String>,
     /// Tags it must have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -396,6 +402,9 @@ pub struct SwitchFindRequest {
     /// Rack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rackid: Option<String>,
+    /// Room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roomid: Option<String>,
     /// Vendor of the operating system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub osvendor: Option<String>,

@@ -90,6 +90,9 @@ pub struct SwitchNic {
     /// `UP`, `DOWN` or `UNKNOWN`.
     #[schema(required = true)]
     pub actual: String,
+    /// `UP` or `DOWN`: what the port is to be configured to. Newer agents look here, older ones at `actual`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub admin_status: String,
     /// The BGP session on it.
     pub bgp_port_state: Option<SwitchBgpPortState>,
 }
@@ -136,6 +139,9 @@ pub struct SwitchResponse {
     /// Rack.
     #[schema(required = true)]
     pub rack_id: String,
+    /// Room the rack stands in; empty when nobody told.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub room_id: String,
     /// `operational`, `replace` or `""`.
     pub mode: String,
     /// Operating system.
@@ -190,6 +196,9 @@ pub struct SwitchRegisterRequest {
     /// Rack.
     #[schema(required = true)]
     pub rack_id: String,
+    /// Room the rack stands in; empty when nobody told.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub room_id: String,
     /// `operational`, `replace` or `""`.
     pub mode: String,
     /// Operating system.
@@ -219,6 +228,9 @@ pub struct SwitchUpdateRequest {
     /// Not looked at.
     #[schema(required = true)]
     pub rack_id: String,
+    /// Room the rack stands in; empty when nobody told.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub room_id: String,
     /// `operational` or `replace`; absent keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,

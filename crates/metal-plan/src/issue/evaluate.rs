@@ -156,7 +156,7 @@ fn criteria(req: &MachineIssuesRequest) -> MachineFindRequest {
         ($($field:ident)*) => { MachineFindRequest { $($field: req.$field.clone(),)* } };
     }
     same! {
-        id name partition_id sizeid rackid tags allocation_name allocation_project allocation_image_id
+        id name partition_id sizeid rackid roomid tags allocation_name allocation_project allocation_image_id
         allocation_hostname allocation_role allocation_succeeded network_ids network_prefixes network_ips
         network_destination_prefixes network_vrfs network_asns hardware_memory nics_mac_addresses nics_names
         nics_vrfs nics_neighbor_mac_addresses nics_neighbor_names nics_neighbor_vrfs disk_names disk_sizes

@@ -40,6 +40,9 @@ fn candidates<'a>(
     }
 }
 
+/// Reads a field of a BMC.
+type BmcField = fn(&Bmc) -> &str;
+
 /// A request whose addresses, prefixes and state are understood.
 struct Criteria<'a> {
     req: &'a MachineFindRequest,
@@ -81,6 +84,7 @@ impl<'a> Criteria<'a> {
             && is(req.partition_id.as_ref(), machine.partition.as_str())
             && is(req.sizeid.as_ref(), machine.size.as_str())
             && is(req.rackid.as_ref(), machine.rack.as_str())
+            && is(req.roomid.as_ref(), machine.room.as_str())
             && self.state.is_none_or(|state| state == machine.state.value)
             && all(&req.tags, |tag| machine.tags.contains(tag))
     }
@@ -162,7 +166,7 @@ impl<'a> Criteria<'a> {
 
     fn bmc(&self, snapshot: &Snapshot, machine: &Machine) -> bool {
         let req = self.req;
-        let wanted: [(&Option<String>, fn(&Bmc) -> &str); 12] = [
+        let wanted: [(&Option<String>, BmcField); 12] = [
             (&req.ipmi_address, |bmc| &bmc.address),
             (&req.ipmi_mac_address, |bmc| &bmc.mac),
             (&req.ipmi_user, |bmc| &bmc.user),

@@ -95,6 +95,7 @@ pub fn register(tx: &mut Tx, env: &mut Env, inventory: &Inventory) -> Result<Reg
     machine.waiting = false;
     machine.changed = env.now;
     machine.rack = switch::connect(tx, env, &id, &partition, &inventory.nics)?;
+    machine.room = switch::room(tx.state(), &id);
     let machine = tx.put(machine);
     if let Some(access) = &inventory.bmc {
         store_bmc(tx, env, &id, access);

@@ -4,7 +4,7 @@
 //! the machine sees is a cabling fault, and refused: a machine with a wrong cable would be offered with half its
 //! network, or in somebody else's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use metal_model::id::{MachineId, PartitionId, RackId, SwitchId};
@@ -87,6 +87,13 @@ pub fn connect(
     Ok(rack)
 }
 
+/// Room of the switches a machine is connected to; empty when they did not tell.
+pub fn room(snapshot: &Snapshot, machine: &MachineId) -> String {
+    let switches = snapshot.index.switches_by_machine.get(machine);
+    let rooms = switches.filter_map(|id| snapshot.switches.get(id.as_str()));
+    rooms.map(|switch| switch.room.clone()).find(|room| !room.is_empty()).unwrap_or_default()
+}
+
 /// Switches of the partition with the names of their ports that the machine sees, in the switches' port order.
 fn physical(snapshot: &Snapshot, partition: &PartitionId, nics: &[Nic]) -> Vec<(Arc<Switch>, Vec<String>)> {
     let mut by_identity: BTreeMap<&str, Vec<&Neighbor>> = BTreeMap::new();
@@ -95,9 +102,12 @@ fn physical(snapshot: &Snapshot, partition: &PartitionId, nics: &[Nic]) -> Vec<(
             by_identity.entry(neighbor.identity()).or_default().push(neighbor);
         }
     }
+    let hosts: BTreeSet<&str> =
+        nics.iter().flat_map(|nic| &nic.neighbors).map(|neighbor| neighbor.hostname.as_str()).collect();
     let switches = snapshot.index.switches_by_partition.get(partition.as_str());
     switches
         .filter_map(|id| snapshot.switches.get(id.as_str()))
+        .filter(|switch| switch.name.is_empty() || hosts.contains(switch.name.as_str()))
         .filter_map(|switch| {
             let is_seen = |neighbor: &&Neighbor| switch.name.is_empty() || neighbor.hostname == switch.name;
             let ports: Vec<String> = switch

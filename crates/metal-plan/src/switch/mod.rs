@@ -17,7 +17,7 @@ mod filter_tests;
 #[cfg(test)]
 mod tests;
 
-pub use connect::{Neighbor, Nic, connect, disconnect, set_vrf};
+pub use connect::{Neighbor, Nic, connect, disconnect, room, set_vrf};
 pub use migrate::migrate;
 pub use notify::{notify, notify_applied};
 pub use register::register;

@@ -86,6 +86,9 @@ fn describe(env: &Env, req: &SwitchRegisterRequest, os: v1::SwitchOs, known: Opt
     }
     switch.partition = req.partition_id.as_str().into();
     switch.rack = req.rack_id.as_str().into();
+    if !req.room_id.is_empty() {
+        switch.room.clone_from(&req.room_id);
+    }
     switch.os = Some(os);
     switch.management_ip.clone_from(&req.management_ip);
     switch.management_user.clone_from(&req.management_user);

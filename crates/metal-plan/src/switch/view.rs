@@ -31,6 +31,7 @@ pub fn find(snapshot: &Snapshot, req: &v1::SwitchFindRequest) -> Result<Vec<Arc<
             && is(&req.name, &switch.name)
             && is(&req.partitionid, switch.partition.as_str())
             && is(&req.rackid, switch.rack.as_str())
+            && is(&req.roomid, &switch.room)
             && is(&req.osvendor, os.map_or("", |os| &os.vendor))
             && is(&req.osversion, os.map_or("", |os| &os.version))
     };
@@ -120,7 +121,8 @@ fn view(
             Some(machine) => filter(port, machine)?,
             None => None,
         };
-        nics.push(v1::SwitchNic { filter, ..nic(port, port.desired.or(port.actual)) });
+        let admin_status = port.admin.unwrap_or(PortState::Up).wire().to_owned();
+        nics.push(v1::SwitchNic { filter, admin_status, ..nic(port, port.desired.or(port.actual)) });
     }
     let by_name: BTreeMap<&str, &SwitchPort> =
         switch.ports.iter().map(|port| (port.name.as_str(), port)).collect();
@@ -140,6 +142,7 @@ fn view(
         name: switch.name.clone(),
         description: switch.description.clone(),
         rack_id: switch.rack.to_string(),
+        room_id: switch.room.clone(),
         mode: switch.mode.wire().to_owned(),
         os: switch.os.clone(),
         management_ip: switch.management_ip.clone(),
@@ -163,6 +166,7 @@ fn nic(port: &SwitchPort, state: Option<PortState>) -> v1::SwitchNic {
         vrf: port.vrf.clone(),
         filter: None,
         actual: state.unwrap_or(PortState::Unknown).wire().to_owned(),
+        admin_status: String::new(),
         bgp_port_state: port.bgp.clone(),
     }
 }
