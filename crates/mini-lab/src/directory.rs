@@ -37,6 +37,9 @@ impl Plan {
     pub fn simulation(&self) -> anyhow::Result<Config> {
         let mut config = Config::new(&self.partition, self.racks, self.machines_per_rack);
         config.seed = self.seed;
+        // Large labs come up in tens of seconds, too.
+        let machines = usize::from(self.racks) * usize::from(self.machines_per_rack);
+        config.concurrent_boots = config.concurrent_boots.max(machines / 8);
         config.script = self.script.parse::<Script>()?;
         Ok(config)
     }
