@@ -49,9 +49,14 @@ pub struct Resurrected {
 pub fn resurrect(tx: &mut Tx, env: &mut Env, limit: usize) -> Resurrected {
     let mut done = Resurrected::default();
     for id in resurrectable(tx.state(), env).into_iter().take(limit) {
+        // A refusal may come after some writes; the other machines must not carry them along.
+        let before = tx.clone();
         match allocation::free(tx, env, id.as_str()) {
             Ok(_) => done.machines.push(id),
-            Err(error) => done.failed.push((id, error)),
+            Err(error) => {
+                *tx = before;
+                done.failed.push((id, error));
+            }
         }
     }
     done

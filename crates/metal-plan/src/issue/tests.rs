@@ -18,6 +18,8 @@ struct World {
     log: Option<EventLog>,
 }
 
+type Change = fn(&mut World);
+
 /// A machine without issues.
 fn healthy(id: &str) -> World {
     let waiting = Event { time: START, event: ProvisioningEvent::Waiting, message: String::new() };
@@ -65,7 +67,7 @@ fn firewall(world: &mut World) {
 }
 
 /// Every kind and how it comes about; the last two need a second machine, which they also affect.
-const CASES: [(&str, fn(&mut World)); 15] = [
+const CASES: [(&str, Change); 15] = [
     ("no-partition", |it| it.machine.partition = "".into()),
     ("liveliness-dead", |it| log(it).liveliness = Liveliness::Dead),
     ("liveliness-unknown", |it| log(it).liveliness = Liveliness::Unknown),
@@ -120,7 +122,7 @@ fn each_kind_alone() {
 
 #[test]
 fn what_is_no_issue() {
-    let harmless: [(&str, fn(&mut World)); 5] = [
+    let harmless: [(&str, Change); 5] = [
         ("waiting after crashes", |it| log(it).crash_loop = true),
         ("phoned home while allocated", |it| {
             log(it).events = vec![event(ProvisioningEvent::PhonedHome)];

@@ -15,6 +15,8 @@ use super::*;
 use crate::testbed::{allocate, allocation, any_request, env, inventory, rack};
 use crate::{Class, Tx, command, event, registration};
 
+type Change = fn(&mut Tx);
+
 /// Machine `m1` of size `s1`, allocated with image `debian-12.0`, everything in place.
 fn complete() -> Tx {
     let mut tx = rack();
@@ -62,7 +64,7 @@ fn a_machine_in_full() {
 
 #[test]
 fn missing_references_are_errors_of_single_reads_only() {
-    let cases: [(&str, fn(&mut Tx)); 4] = [
+    let cases: [(&str, Change); 4] = [
         ("partition", |tx| tx.delete::<Partition>("p1")),
         ("size", |tx| tx.delete::<Size>("s1")),
         ("image", |tx| tx.delete::<Image>("debian-12.0")),

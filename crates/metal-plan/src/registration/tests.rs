@@ -10,6 +10,8 @@ use super::*;
 use crate::testbed::{allocate, allocation, cables, env, inventory, rack, vrfs};
 use crate::{Class, Tx, command, event, switch};
 
+type Change<T> = fn(&mut T);
+
 fn stored<'a>(tx: &'a Tx, id: &str) -> &'a Machine {
     tx.state().machines.get(id).unwrap()
 }
@@ -84,7 +86,7 @@ fn first_and_later_registrations() {
 
 #[test]
 fn incomplete_inventories_are_refused() {
-    let cases: [(&str, fn(&mut Inventory), Class); 6] = [
+    let cases: [(&str, Change<Inventory>, Class); 6] = [
         ("uuid", |it| it.machine.clear(), Class::Invalid),
         ("hardware", |it| it.hardware = None, Class::Invalid),
         ("bios", |it| it.bios = None, Class::Invalid),
@@ -143,7 +145,7 @@ fn a_failed_installation_leaves_the_network_closed() {
 
 #[test]
 fn reports_that_cannot_be_are_refused() {
-    let cases: [(&str, fn(&mut Tx), fn(&mut Report), Class); 4] = [
+    let cases: [(&str, Change<Tx>, Change<Report>, Class); 4] = [
         ("unknown machine", |_| {}, |it| it.machine = "m9".into(), Class::NotFound),
         (
             "not allocated",

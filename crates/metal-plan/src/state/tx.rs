@@ -10,7 +10,7 @@ use super::{Snapshot, Stored, entity};
 use crate::Error;
 
 /// Collects the writes of one decision. Later steps of the decision see earlier ones through [`Tx::state`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tx {
     base: Snapshot,
     state: Snapshot,

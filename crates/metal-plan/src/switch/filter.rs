@@ -110,9 +110,8 @@ fn machine_cidrs(snapshot: &Snapshot, key: &Key) -> Vec<String> {
         prefixes.extend(additional.filter_map(|cidr| cidr.parse::<IpNet>().ok()));
     }
     let addresses = snapshot.index.ips_by_project.get(key.project.as_str());
-    let elsewhere = addresses
-        .copied()
-        .filter(|address| !key.own.iter().any(|prefix| prefix.contains(address)));
+    let elsewhere =
+        addresses.copied().filter(|address| !key.own.iter().any(|prefix| prefix.contains(address)));
     prefixes.extend(elsewhere.map(IpNet::from));
     let mut cidrs: Vec<String> = IpNet::aggregate(&prefixes).iter().map(ToString::to_string).collect();
     cidrs.sort();

@@ -10,6 +10,8 @@ use crate::registration;
 use crate::testbed::{any_request, connection, env, inventory, leaf, rack, vrfs};
 use crate::{Class, Tx};
 
+type Change<T> = fn(&mut T);
+
 fn stored<'a>(tx: &'a Tx, id: &str) -> &'a Switch {
     tx.state().switches.get(id).unwrap()
 }
@@ -25,7 +27,7 @@ fn used_rack() -> Tx {
 #[test]
 fn requests_that_are_no_switch_are_refused() {
     let good = leaf("leaf03", "r2", "SONiC", 2);
-    let cases: [(&str, fn(&mut v1::SwitchRegisterRequest), Class, &str); 7] = [
+    let cases: [(&str, Change<v1::SwitchRegisterRequest>, Class, &str); 7] = [
         ("no id", |req| req.id.clear(), Class::Invalid, "id"),
         ("no partition", |req| req.partition_id.clear(), Class::NotFound, "no partition"),
         ("unknown partition", |req| req.partition_id = "p9".into(), Class::NotFound, "\"p9\""),
@@ -129,7 +131,7 @@ fn a_replacement_takes_over_from_the_twin() {
 
 #[test]
 fn replacements_that_do_not_fit_are_refused() {
-    let cases: [(&str, fn(&mut Tx), fn(&mut v1::SwitchRegisterRequest), &str); 5] = [
+    let cases: [(&str, Change<Tx>, Change<v1::SwitchRegisterRequest>, &str); 5] = [
         ("other rack", |_| {}, |req| req.rack_id = "r2".into(), "must be in partition"),
         ("fewer ports", |_| {}, |req| drop(req.nics.pop()), "breakout configuration"),
         ("no twin", |tx| drop(delete(tx, &mut env(3), "leaf02", true)), |_| {}, "found 0"),
@@ -281,6 +283,8 @@ fn ports_are_switched_until_they_are() {
     assert_eq!(shown(&tx, "swp1"), both("DOWN", "DOWN"));
     assert_eq!(stored(&tx, "leaf01").ports[0].desired, None);
     assert_eq!(desired(tx.state(), stored(&tx, "leaf01")).ports[0].admin, PortState::Down, "the wish stays");
+    let view = response(tx.state(), stored(&tx, "leaf01")).unwrap();
+    assert_eq!((view.nics[0].admin_status.as_str(), view.nics[1].admin_status.as_str()), ("DOWN", "UP"));
     switch_port(&mut tx, "swp1", "DOWN").unwrap();
     assert_eq!(stored(&tx, "leaf01").ports[0].desired, None, "already reached");
     switch_port(&mut tx, "swp1", "UP").unwrap();
