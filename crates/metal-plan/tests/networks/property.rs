@@ -11,6 +11,7 @@ use metal_plan::{Class, Error, asn, ip, network};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use serde_json::json;
 
 use crate::invariant::{check, check_rebuilt};
 use crate::world::World;
@@ -50,7 +51,7 @@ const PREFIXES: &[&str] = &[
     "0.0.0.0/0",
 ];
 const SPECIFIC: &[&str] =
-    &["10.0.0.1", "10.0.0.130", "10.0.1.3", "10.0.1.15", "10.0.2.4", "fd00::3", "fd00::82"];
+    &["10.0.0.1", "10.0.0.130", "10.0.1.3", "10.0.2.4", "fd00::3", "192.0.2.3", "192.0.2.7", "fd01::7"];
 const MACHINES: &[&str] = &["m1", "m2", "m3"];
 
 fn texts(from: &'static [&'static str], most: usize) -> impl Strategy<Value = Vec<String>> {
@@ -58,7 +59,7 @@ fn texts(from: &'static [&'static str], most: usize) -> impl Strategy<Value = Ve
 }
 
 fn lengths() -> impl Strategy<Value = Option<BTreeMap<String, u8>>> {
-    let both = (select(vec![25_u8, 26, 28, 30, 32]), select(vec![122_u8, 125, 127, 128]));
+    let both = (select(vec![25_u8, 28, 29, 30, 31, 32]), select(vec![121_u8, 125, 126, 127, 128]));
     prop::option::of(both.prop_map(|(v4, v6)| [("IPv4".to_owned(), v4), ("IPv6".to_owned(), v6)].into()))
 }
 
@@ -161,6 +162,19 @@ fn step() -> impl Strategy<Value = Step> {
 fn pick<T>(all: Vec<T>, which: Index) -> Option<T> {
     let at = (!all.is_empty()).then(|| which.index(all.len()))?;
     all.into_iter().nth(at)
+}
+
+/// Something to begin with: private super networks and an external network.
+fn seed_networks(world: &mut World) {
+    for (partition, prefixes) in
+        [("p1", ["10.0.0.0/24", "fd00::/120"]), ("p2", ["172.16.0.0/28", "fd02::/124"])]
+    {
+        world.create(json!({
+            "partitionid": partition, "privatesuper": true, "prefixes": prefixes,
+            "defaultchildprefixlength": {"IPv4": 29, "IPv6": 125},
+        }));
+    }
+    world.create(json!({"prefixes": ["192.0.2.0/29", "fd01::/125"], "vrf": 1}));
 }
 
 fn network_id(world: &World, which: Index) -> String {
@@ -305,6 +319,7 @@ proptest! {
     fn nothing_is_owned_twice_or_leaked(steps in vec(step(), 1..60), seed in any::<u64>()) {
         let mut world = World::new();
         let fresh = world.snapshot.clone();
+        seed_networks(&mut world);
         let mut asns = Asns::new();
         for step in steps {
             let before = world.snapshot.index.ipam.clone();
