@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use metal_model::v1::operation::DRY_RUN;
 use metal_model::v1::{Method, Operation, error, json};
 use metal_runtime::clock;
 use reqwest::{Response, Url};
@@ -21,6 +22,7 @@ pub struct Request<'a> {
     query: Vec<(&'static str, String)>,
     body: Result<Option<Vec<u8>>, Error>,
     content_type: String,
+    ok: &'static [u16],
 }
 
 impl<'a> Request<'a> {
@@ -34,6 +36,7 @@ impl<'a> Request<'a> {
             query: Vec::new(),
             body: Ok(empty.then(|| b"[]".to_vec())),
             content_type: "application/json".to_owned(),
+            ok: operation.ok,
         }
     }
 
@@ -55,6 +58,12 @@ impl<'a> Request<'a> {
             Some(value) => self.query(name, value),
             None => self,
         }
+    }
+
+    /// Only asks what would happen. Nothing is created then, so the answer is never "created".
+    pub fn dry_run(mut self) -> Self {
+        self.ok = &[200];
+        self.query(DRY_RUN.name, &true)
     }
 
     /// Sets the body.
@@ -129,7 +138,7 @@ impl<'a> Request<'a> {
         let waited = timeout.unwrap_or(self.client.timeout);
         let response = request.send().await.map_err(|e| transport(e, &name, waited))?;
         let status = response.status().as_u16();
-        if self.operation.ok.contains(&status) {
+        if self.ok.contains(&status) {
             return Ok((response, name));
         }
         let bytes = response.bytes().await.map_err(|e| transport(e, &name, waited))?;

@@ -125,9 +125,14 @@ impl Config {
         let path = self.path.as_ref().context("there is no configuration file to write to")?;
         let text =
             fs::read_to_string(path).with_context(|| format!("read configuration {}", path.display()))?;
-        let text = set_key(&text, "current", self.file.current.as_deref().unwrap_or_default());
-        let text = set_key(&text, "previous", self.file.previous.as_deref().unwrap_or_default());
-        replace(path, &text)
+        let current = self.file.current.as_deref().unwrap_or_default();
+        let previous = self.file.previous.as_deref().unwrap_or_default();
+        if let Ok(mut file @ serde_json::Value::Object(_)) = serde_json::from_str(&text) {
+            file["current"] = current.into();
+            file["previous"] = previous.into();
+            return replace(path, &(serde_json::to_string_pretty(&file)? + "\n"));
+        }
+        replace(path, &set_key(&set_key(&text, "current", current), "previous", previous))
     }
 }
 
@@ -200,6 +205,17 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("# our sites") && text.contains("hmac: k # secret"), "{text}");
         assert_eq!(load().contexts().count(), 3);
+    }
+
+    #[test]
+    fn a_file_in_json_stays_json() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.yaml");
+        fs::write(&path, r#"{"current": "a", "contexts": {"a": {"hmac": "k"}, "b": {}}}"#).unwrap();
+        Config::load(Some(&path)).unwrap().switch("b").unwrap();
+        let file: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!((&file["current"], &file["previous"]), (&"b".into(), &"a".into()));
+        assert_eq!(file["contexts"]["a"]["hmac"], "k");
     }
 
     #[test]

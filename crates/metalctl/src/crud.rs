@@ -170,7 +170,7 @@ pub async fn each<M: Row + Serialize>(
         match result {
             Ok(model) if args.bulk_output => done.push(model),
             Ok(model) => {
-                if number > 0 && !app.printer.is_table() {
+                if number > 0 && app.printer.separates() {
                     print::emit("---\n")?;
                 }
                 app.printer.one(&model)?;

@@ -79,7 +79,8 @@ pub async fn list<T: Row + Serialize>(
     }
     let mut stream = Stream::start(feed, client).await;
     let items = fetch(client).await?;
-    app.printer.list(&items, &args.sort_by)?;
+    let mut widths = Vec::new();
+    app.printer.list_aligned(&items, &args.sort_by, &mut widths)?;
     let mut known = by_id(&items)?;
     loop {
         if stream.changed().await {
@@ -97,7 +98,11 @@ pub async fn list<T: Row + Serialize>(
             .filter(|item| identity(item).is_ok_and(|(id, text)| known.get(&id) != Some(&text)))
             .collect();
         if !changed.is_empty() {
-            app.printer.at(clock::now()).without_headers().list(&changed, &args.sort_by)?;
+            app.printer.at(clock::now()).without_headers().list_aligned(
+                &changed,
+                &args.sort_by,
+                &mut widths,
+            )?;
         }
         for id in known.keys().filter(|id| !now.contains_key(*id)) {
             print::emit(&format!("{id}  deleted\n"))?;

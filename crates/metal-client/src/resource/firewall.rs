@@ -4,6 +4,7 @@ use metal_model::v1::{FirewallCreateRequest, FirewallFindRequest, FirewallRespon
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::explanation::Explanation;
 
 /// Operations on firewalls.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +41,7 @@ impl Firewalls<'_> {
     }
 
     /// What an allocation would choose; nothing is changed.
-    pub async fn allocate_dry_run(&self, request: &FirewallCreateRequest) -> Result<FirewallResponse, Error> {
-        self.client.request(&operation::ALLOCATE_FIREWALL).body(request).query("dry-run", &true).send().await
+    pub async fn allocate_dry_run(&self, request: &FirewallCreateRequest) -> Result<Explanation, Error> {
+        self.client.request(&operation::ALLOCATE_FIREWALL).body(request).dry_run().send().await
     }
 }

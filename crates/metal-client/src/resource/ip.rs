@@ -42,7 +42,7 @@ impl Ips<'_> {
 
     /// What would be acquired; nothing is changed.
     pub async fn allocate_dry_run(&self, request: &IpAllocateRequest) -> Result<IpResponse, Error> {
-        self.client.request(&operation::ALLOCATE_IP).body(request).query("dry-run", &true).send().await
+        self.client.request(&operation::ALLOCATE_IP).body(request).dry_run().send().await
     }
 
     /// Acquires a given address.

@@ -9,6 +9,7 @@ use metal_model::v1::{
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::explanation::Explanation;
 use crate::watch::Watch;
 
 /// Operations on machines.
@@ -51,8 +52,8 @@ impl Machines<'_> {
     }
 
     /// What an allocation would choose; nothing is changed.
-    pub async fn allocate_dry_run(&self, request: &MachineAllocateRequest) -> Result<MachineResponse, Error> {
-        self.client.request(&operation::ALLOCATE_MACHINE).body(request).query("dry-run", &true).send().await
+    pub async fn allocate_dry_run(&self, request: &MachineAllocateRequest) -> Result<Explanation, Error> {
+        self.client.request(&operation::ALLOCATE_MACHINE).body(request).dry_run().send().await
     }
 
     /// Releases a machine.

@@ -59,7 +59,7 @@ impl Networks<'_> {
 
     /// What an allocation would choose; nothing is changed.
     pub async fn allocate_dry_run(&self, request: &NetworkAllocateRequest) -> Result<NetworkResponse, Error> {
-        self.client.request(&operation::ALLOCATE_NETWORK).body(request).query("dry-run", &true).send().await
+        self.client.request(&operation::ALLOCATE_NETWORK).body(request).dry_run().send().await
     }
 
     /// Releases a child network.

@@ -4,9 +4,11 @@ use anyhow::{Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+use metal_client::Explanation;
 use metal_model::v1::{MachineAllocateRequest, MachineAllocationNetwork, MachineResponse};
 use serde_json::Value;
 
+use crate::app::App;
 use crate::arg::{FileArgs, WaitArgs, dns_servers, literal_or_file, ntp_servers, ssh_key};
 use crate::document;
 
@@ -114,6 +116,15 @@ impl CreateArgs {
             );
         }
         Ok(())
+    }
+}
+
+/// Prints what an allocation would choose, and fails where it would.
+pub fn explain(app: &App, explanation: &Explanation) -> Result<()> {
+    app.printer.value(explanation)?;
+    match &explanation.reason {
+        Some(reason) if !explanation.possible => bail!("it would fail: {reason}"),
+        _ => Ok(()),
     }
 }
 

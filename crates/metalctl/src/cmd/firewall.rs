@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use metal_client::Client;
-use metal_model::v1::{FirewallCreateRequest, FirewallRules, MachineFindRequest, VpnRequest};
+use metal_model::v1::{
+    FirewallCreateRequest, FirewallResponse, FirewallRules, MachineFindRequest, VpnRequest,
+};
 use serde_json::Value;
 
 use crate::app::App;
-use crate::arg::{FileArgs, IdArg, SortArgs, identity, yaml_file};
-use crate::cmd::create::{CreateArgs, request_of};
+use crate::arg::{IdArg, SortArgs, identity, yaml_file};
+use crate::cmd::create::{CreateArgs, explain, request_of};
 use crate::print::FirewallRow;
 use crate::watch::{self, Feed};
 use crate::{child, crud, document, wait};
@@ -132,30 +134,28 @@ impl FirewallArgs {
         let client = app.client()?;
         let client = &client;
         let rules: Option<FirewallRules> = self.firewall_rules_file.as_deref().map(yaml_file).transpose()?;
-        if self.create.file.file.is_some() {
-            let file: &FileArgs = &self.create.file;
+        if let Some(path) = &self.create.file.file {
+            if self.create.wait.dry_run {
+                for document in document::read(path)? {
+                    let request = request_with_rules(document, rules.clone())?;
+                    explain(app, &client.firewall().allocate_dry_run(&request).await?)?;
+                }
+                return Ok(());
+            }
             let one = async |document: Value| {
-                let own = document
-                    .get("firewall_rules")
-                    .or_else(|| document.get("allocation")?.get("firewall_rules"));
-                let own = own.cloned().filter(|r| !r.is_null()).map(document::decode).transpose()?;
-                let request = firewall_request(request_of(document)?, own.or_else(|| rules.clone()))?;
+                let request = request_with_rules(document, rules.clone())?;
                 self.allocate(client, &request).await.map(FirewallRow)
             };
-            return crud::each(app, file, "firewall", "create", false, one).await;
+            return crud::each(app, &self.create.file, "firewall", "create", false, one).await;
         }
-        let request = firewall_request(self.create.request()?, rules.clone())?;
+        let request = firewall_request(self.create.request()?, rules)?;
+        if self.create.wait.dry_run {
+            return explain(app, &client.firewall().allocate_dry_run(&request).await?);
+        }
         app.printer.one(&FirewallRow(self.allocate(client, &request).await?))
     }
 
-    async fn allocate(
-        &self,
-        client: &Client,
-        request: &FirewallCreateRequest,
-    ) -> Result<metal_model::v1::FirewallResponse> {
-        if self.create.wait.dry_run {
-            return Ok(client.firewall().allocate_dry_run(request).await?);
-        }
+    async fn allocate(&self, client: &Client, request: &FirewallCreateRequest) -> Result<FirewallResponse> {
         let firewall = client.firewall().allocate(request).await?;
         if self.create.wait.wait {
             wait::phoned_home(client, firewall, &self.create.wait).await
@@ -163,6 +163,13 @@ impl FirewallArgs {
             Ok(firewall)
         }
     }
+}
+
+/// The request of a document; its own rules come before those of the command line.
+fn request_with_rules(document: Value, rules: Option<FirewallRules>) -> Result<FirewallCreateRequest> {
+    let own = document.get("firewall_rules").or_else(|| document.get("allocation")?.get("firewall_rules"));
+    let own = own.cloned().filter(|r| !r.is_null()).map(document::decode).transpose()?;
+    firewall_request(request_of(document)?, own.or(rules))
 }
 
 /// A firewall is asked for like a machine, and with rules.

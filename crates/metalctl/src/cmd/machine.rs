@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::arg::{DeleteArgs, FileArgs, IdArg, SortArgs, WaitArgs};
-use crate::cmd::create::{CreateArgs, request_of};
+use crate::cmd::create::{CreateArgs, explain, request_of};
 use crate::cmd::{bmc, issue};
 use crate::crud::{self, Resource};
 use crate::print::{LogRow, parse_duration};
@@ -380,7 +380,7 @@ async fn create(app: &App, args: &CreateArgs) -> Result<()> {
     let client = app.client()?;
     let request = args.request()?;
     if args.wait.dry_run {
-        return app.printer.one(&client.machine().allocate_dry_run(&request).await?);
+        return explain(app, &client.machine().allocate_dry_run(&request).await?);
     }
     let machine = client.machine().allocate(&request).await?;
     let machine =
@@ -391,12 +391,15 @@ async fn create(app: &App, args: &CreateArgs) -> Result<()> {
 async fn from_file(app: &App, file: &FileArgs, waiting: &WaitArgs) -> Result<()> {
     let client = app.client()?;
     let client = &client;
-    let one = async |document: Value| {
-        let request = request_of(document)?;
-        if waiting.dry_run {
-            return Ok(client.machine().allocate_dry_run(&request).await?);
+    if waiting.dry_run {
+        let path = file.file.as_deref().unwrap_or_default();
+        for document in document::read(path)? {
+            explain(app, &client.machine().allocate_dry_run(&request_of(document)?).await?)?;
         }
-        let machine = client.machine().allocate(&request).await?;
+        return Ok(());
+    }
+    let one = async |document: Value| {
+        let machine = client.machine().allocate(&request_of(document)?).await?;
         if waiting.wait { wait::phoned_home(client, machine, waiting).await } else { Ok(machine) }
     };
     crud::each(app, file, Machines::NOUN, "create", false, one).await

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 /// How long ago something was, in its two largest units.
 pub fn age(since: Option<Timestamp>, now: Timestamp) -> String {
     match since {
-        Some(since) => go_duration(now.duration_since(since).max(SignedDuration::ZERO)),
+        Some(since) if now.duration_since(since).as_secs() <= 0 => "0s".to_owned(),
+        Some(since) => go_duration(now.duration_since(since)),
         None => String::new(),
     }
 }

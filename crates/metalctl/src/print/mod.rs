@@ -22,7 +22,7 @@ pub use machine::{BmcRow, FirewallRow, IssueRow, LogRow};
 pub use network::tree;
 pub use other::{CapacityRow, ContextRow, ServiceRow, TaskRow};
 pub use switch::{ConnectionRow, PortRow};
-pub use table::render;
+use table::{Style, render};
 
 use crate::template::Template;
 
@@ -129,9 +129,24 @@ impl Printer {
         matches!(self.format, None | Some(Format::Table | Format::Wide | Format::Markdown))
     }
 
+    /// Whether single things that follow each other need a line between them to stay apart.
+    pub fn separates(&self) -> bool {
+        matches!(self.format, None | Some(Format::Yaml))
+    }
+
     /// Writes a list; a table unless told otherwise.
     pub fn list<T: Row + Serialize>(&self, items: &[T], sort_by: &[String]) -> Result<()> {
-        emit(&self.list_text(items, sort_by)?)
+        self.list_aligned(items, sort_by, &mut Vec::new())
+    }
+
+    /// Writes a list whose columns are at least as wide as those of the lists before.
+    pub fn list_aligned<T: Row + Serialize>(
+        &self,
+        items: &[T],
+        sort_by: &[String],
+        widths: &mut Vec<usize>,
+    ) -> Result<()> {
+        emit(&self.list_text(items, sort_by, widths)?)
     }
 
     /// Writes one thing; YAML unless told otherwise.
@@ -148,7 +163,12 @@ impl Printer {
     }
 
     /// The text of a list.
-    pub fn list_text<T: Row + Serialize>(&self, items: &[T], sort_by: &[String]) -> Result<String> {
+    pub fn list_text<T: Row + Serialize>(
+        &self,
+        items: &[T],
+        sort_by: &[String],
+        widths: &mut Vec<usize>,
+    ) -> Result<String> {
         let order = order(items, sort_by, &self.view)?;
         let sorted: Vec<&T> = order.into_iter().map(|i| &items[i]).collect();
         match self.format {
@@ -164,7 +184,8 @@ impl Printer {
                 let rows: Vec<Vec<Cell>> = sorted.iter().map(|i| i.cells(&self.view)).collect();
                 let columns = T::columns(self.view.wide);
                 let markdown = self.format == Some(Format::Markdown);
-                Ok(render(columns, &rows, markdown, self.headers, self.colour))
+                let style = Style { markdown, headers: self.headers, colour: self.colour };
+                Ok(render(columns, &rows, style, widths))
             }
         }
     }

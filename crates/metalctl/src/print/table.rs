@@ -9,36 +9,53 @@ use super::{Cell, Colour};
 /// Space between columns.
 const GAP: usize = 2;
 
-/// The text of a table.
-pub fn render(columns: &[&str], rows: &[Vec<Cell>], markdown: bool, headers: bool, colour: bool) -> String {
+/// How a table is written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    /// As Markdown.
+    pub markdown: bool,
+    /// With the names of the columns.
+    pub headers: bool,
+    /// With colours.
+    pub colour: bool,
+}
+
+/// The text of a table. Columns are at least as wide as `widths` says, which becomes how wide they are, so that
+/// rows that follow later stay aligned.
+pub fn render(columns: &[&str], rows: &[Vec<Cell>], style: Style, widths: &mut Vec<usize>) -> String {
+    let Style { markdown, headers, colour } = style;
     let titles: Vec<String> =
         columns.iter().map(|c| if markdown { (*c).to_owned() } else { c.to_uppercase() }).collect();
-    let widths = widths(&titles, rows, headers || markdown);
+    widen(widths, &titles, rows, headers || markdown);
     let mut text = String::new();
     if markdown {
         let cells: Vec<Cell> = titles.iter().map(Cell::from).collect();
-        markdown_line(&mut text, &cells, &widths);
+        markdown_line(&mut text, &cells, widths);
         let rules: Vec<Cell> = widths.iter().map(|w| Cell::from("-".repeat(*w))).collect();
-        markdown_line(&mut text, &rules, &widths);
-        rows.iter().for_each(|row| markdown_line(&mut text, row, &widths));
+        markdown_line(&mut text, &rules, widths);
+        rows.iter().for_each(|row| markdown_line(&mut text, row, widths));
         return text;
     }
     if headers {
         let cells: Vec<Cell> = titles.into_iter().map(Cell::from).collect();
-        line(&mut text, &cells, &widths, colour);
+        line(&mut text, &cells, widths, colour);
     }
-    rows.iter().for_each(|row| line(&mut text, row, &widths, colour));
+    rows.iter().for_each(|row| line(&mut text, row, widths, colour));
     text
 }
 
-fn widths(titles: &[String], rows: &[Vec<Cell>], headers: bool) -> Vec<usize> {
-    let mut widths: Vec<usize> = titles.iter().map(|t| if headers { t.width() } else { 0 }).collect();
+fn widen(widths: &mut Vec<usize>, titles: &[String], rows: &[Vec<Cell>], headers: bool) {
+    widths.resize(titles.len(), 0);
+    if headers {
+        for (width, title) in widths.iter_mut().zip(titles) {
+            *width = (*width).max(title.width());
+        }
+    }
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.text.width());
         }
     }
-    widths
 }
 
 fn line(text: &mut String, cells: &[Cell], widths: &[usize], colour: bool) {

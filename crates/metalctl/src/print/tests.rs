@@ -18,8 +18,8 @@ fn model<T: serde::de::DeserializeOwned + Default>(value: Value) -> T {
 
 /// Table and wide table of some items.
 fn tables<T: Row + Serialize>(items: &[T]) -> String {
-    let table = printer(Some(Format::Table), None).list_text(items, &[]).unwrap();
-    let wide = printer(Some(Format::Wide), None).list_text(items, &[]).unwrap();
+    let table = printer(Some(Format::Table), None).list_text(items, &[], &mut Vec::new()).unwrap();
+    let wide = printer(Some(Format::Wide), None).list_text(items, &[], &mut Vec::new()).unwrap();
     if table == wide { table } else { format!("{table}\n{wide}") }
 }
 
@@ -59,7 +59,9 @@ fn machine_tables() {
 fn markdown_has_no_broken_cells() {
     let mut machines = machines();
     machines[0].rackid = "a|b".into();
-    insta::assert_snapshot!(printer(Some(Format::Markdown), None).list_text(&machines, &[]).unwrap());
+    insta::assert_snapshot!(
+        printer(Some(Format::Markdown), None).list_text(&machines, &[], &mut Vec::new()).unwrap()
+    );
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn network_tables() {
         {"ipaddress": "10.0.0.10", "networkid": "child-a", "type": "static", "allocationuuid": "u", "tags": ["t"]},
         {"ipaddress": "10.0.0.9", "networkid": "child-a", "type": "ephemeral"}
     ]));
-    let sorted = printer(None, None).list_text(&ips, &["ip".into()]).unwrap();
+    let sorted = printer(None, None).list_text(&ips, &["ip".into()], &mut Vec::new()).unwrap();
     insta::assert_snapshot!([tables(&tree(networks)), tables(&ips), sorted].join("\n"));
 }
 
@@ -198,26 +200,34 @@ fn people_and_service_tables() {
 fn documents_have_the_keys_of_the_wire() {
     let ip: IpResponse =
         model(json!({"ipaddress": "10.0.0.1", "type": "static", "created": "2026-01-02T11:00:00Z"}));
-    let of = |format| printer(Some(format), None).list_text(std::slice::from_ref(&ip), &[]).unwrap();
+    let of = |format| {
+        printer(Some(format), None).list_text(std::slice::from_ref(&ip), &[], &mut Vec::new()).unwrap()
+    };
     insta::assert_snapshot!(format!("{}\n{}", of(Format::Json), of(Format::Yaml)));
 }
 
 #[test]
 fn templates_are_applied_to_each() {
-    let text =
-        printer(None, Some("{{ .id }} {{ .rackid }}")).list_text(&machines(), &["rack:desc".into()]).unwrap();
+    let text = printer(None, Some("{{ .id }} {{ .rackid }}"))
+        .list_text(&machines(), &["rack:desc".into()], &mut Vec::new())
+        .unwrap();
     assert_eq!(text, "m-2 r2\nm-1 r1\nm-3 \n");
 }
 
 #[test]
 fn sorting_by_what_is_not_there_names_what_is() {
-    let error = printer(None, None).list_text(&machines(), &["nope".into()]).unwrap_err().to_string();
+    let error = printer(None, None)
+        .list_text(&machines(), &["nope".into()], &mut Vec::new())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("last-event") && error.contains("rack"), "{error}");
 }
 
 #[test]
 fn colours_are_left_out_unless_wanted_and_control_characters_always() {
     let row = vec![Cell::coloured("a\x1b[2Jb", Colour::Red)];
-    assert_eq!(render(&["x"], std::slice::from_ref(&row), false, false, false), "a [2Jb\n");
-    assert_eq!(render(&["x"], &[row], false, false, true), "\x1b[31ma [2Jb\x1b[0m\n");
+    let plain = Style::default();
+    assert_eq!(render(&["x"], std::slice::from_ref(&row), plain, &mut Vec::new()), "a [2Jb\n");
+    let coloured = Style { colour: true, ..plain };
+    assert_eq!(render(&["x"], &[row], coloured, &mut Vec::new()), "\x1b[31ma [2Jb\x1b[0m\n");
 }
