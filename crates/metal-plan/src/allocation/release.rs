@@ -87,10 +87,13 @@ pub fn reinstall(
         filesystem_layout: Some(layout),
         ..Allocation::clone(allocation)
     };
-    tx.modify::<Machine>(id, |machine| {
+    let changed = tx.modify::<Machine>(id, |machine| {
         machine.allocation = Some(Arc::new(changed));
         machine.changed = env.now;
-    })
+    })?;
+    // The power cycle is ours: network boot is what comes next, not a crash.
+    event::process(tx, env, id, ProvisioningEvent::PlannedReboot, PowerCommand::Reinstall.wire());
+    Ok(changed)
 }
 
 /// Forgets a machine that is gone: unallocated and dead, or never heard of. Its event log stays.
