@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use metal_model::event_log::{EventLog, ProvisioningEvent};
 use metal_model::id::{MachineId, SwitchId};
 use metal_model::switch::SwitchStatus;
+use metal_model::v1;
 use metal_plan::{Caller, Error, Snapshot, Tx, event};
 use metal_store::TransactError;
 
@@ -138,6 +139,28 @@ impl Coalescer {
             (Some(pending), Some(stored)) if is_newer(&stored, &pending) => Some(stored),
             (Some(pending), _) => Some(Arc::new(pending)),
             (None, stored) => stored,
+        }
+    }
+
+    /// Brings what a machine's reader is told up to what is pending.
+    pub fn refresh(&self, machine: &str, events: &mut Arc<v1::MachineRecentProvisioningEvents>) {
+        let Some(pending) = self.pending(&MachineId::from(machine)).map(v1::Time::from) else { return };
+        if events.last_event_time.is_none_or(|stored| stored < pending) {
+            Arc::make_mut(events).last_event_time = Some(pending);
+        }
+    }
+
+    /// Brings what a switch's reader is told up to what is pending.
+    pub fn refresh_switch(&self, switch: &mut v1::SwitchResponse) {
+        let Some(pending) =
+            self.switches().get(switch.id.as_str()).and_then(|status| status.last_sync.clone())
+        else {
+            return;
+        };
+        let time = v1::Time::from(pending.time);
+        if switch.last_sync.as_ref().is_none_or(|stored| stored.time < time) {
+            switch.last_sync =
+                Some(v1::SwitchSync { time, duration: pending.duration, error: pending.error });
         }
     }
 

@@ -117,7 +117,7 @@ impl BmcService for Bmc {
             match &error {
                 None => tracing::info!(machine, command, sequence, "command executed"),
                 Some(why) => {
-                    tracing::warn!(machine, command, sequence, reason = why.as_str(), "command failed")
+                    tracing::warn!(machine, command, sequence, reason = why.as_str(), "command failed");
                 }
             }
         }

@@ -235,10 +235,8 @@ impl Concerned {
                 }
                 // Nobody can use a network before it exists; once it changes, children and sharers are concerned too.
                 Doc::Network(_) => self.everything |= change.old.is_some() && change.new.is_some(),
-                Doc::Machine(machine) => {
-                    if is_allocation_change(change) {
-                        self.machines.insert(machine.id.clone());
-                    }
+                Doc::Machine(machine) if is_allocation_change(change) => {
+                    self.machines.insert(machine.id.clone());
                 }
                 _ => {}
             }

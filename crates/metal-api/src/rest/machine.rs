@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use metal_model::agent::PowerCommand;
 use metal_model::machine::{Machine, Role};
+use metal_model::v1::MachineResponse;
 use metal_model::v1::operation as op;
 use metal_plan::machine::Views;
 use metal_plan::{Snapshot, allocation, issue, machine};
@@ -11,6 +12,7 @@ use metal_store::Published;
 use serde::Serialize;
 
 use super::{Call, Fault, Reply, Routes};
+use crate::coalesce::Coalescer;
 
 pub(super) fn routes(routes: &mut Routes) {
     routes
@@ -55,32 +57,56 @@ pub(super) fn list_of<R: Serialize>(
     Reply::list(&call.app.edges, published, machines, each)
 }
 
+/// With the last sign of life, which may not be stored yet.
+pub(super) fn fresh(touches: &Coalescer, mut answer: MachineResponse) -> MachineResponse {
+    touches.refresh(&answer.id, &mut answer.events);
+    answer
+}
+
 async fn list(call: Call) -> Result<Reply, Fault> {
     let published = call.snapshot().await?;
     let machines = published.state.machines.iter().cloned().collect();
-    Ok(list_of(&call, published, machines, Views::machine))
+    let touches = Arc::clone(&call.app.agents.touches);
+    Ok(list_of(&call, published, machines, move |views, machine| fresh(&touches, views.machine(machine))))
 }
 
 async fn find(call: Call) -> Result<Reply, Fault> {
     let query = call.read()?;
     let published = call.snapshot().await?;
     let machines = machine::find(&published.state, &query)?;
-    Ok(list_of(&call, published, machines, Views::machine))
+    let touches = Arc::clone(&call.app.agents.touches);
+    Ok(list_of(&call, published, machines, move |views, machine| fresh(&touches, views.machine(machine))))
 }
 
 async fn find_ipmi(call: Call) -> Result<Reply, Fault> {
     let query = call.read()?;
     let published = call.snapshot().await?;
     let machines = machine::find(&published.state, &query)?;
-    Ok(list_of(&call, published, machines, Views::machine_with_bmc))
+    let touches = Arc::clone(&call.app.agents.touches);
+    let view = move |views: &mut Views, machine: &Machine| {
+        let mut answer = views.machine_with_bmc(machine);
+        touches.refresh(&answer.id, &mut answer.events);
+        answer
+    };
+    Ok(list_of(&call, published, machines, view))
 }
 
 async fn get(call: Call) -> Result<Reply, Fault> {
-    call.look(|snapshot| machine::response(snapshot, snapshot.find::<Machine>(call.id())?)).await
+    let touches = &call.app.agents.touches;
+    call.look(|snapshot| {
+        Ok(fresh(touches, machine::response(snapshot, snapshot.find::<Machine>(call.id())?)?))
+    })
+    .await
 }
 
 async fn get_ipmi(call: Call) -> Result<Reply, Fault> {
-    call.look(|snapshot| machine::ipmi_response(snapshot, snapshot.find::<Machine>(call.id())?)).await
+    let touches = &call.app.agents.touches;
+    call.look(|snapshot| {
+        let mut answer = machine::ipmi_response(snapshot, snapshot.find::<Machine>(call.id())?)?;
+        touches.refresh(&answer.id, &mut answer.events);
+        Ok(answer)
+    })
+    .await
 }
 
 async fn update(call: Call) -> Result<Reply, Fault> {

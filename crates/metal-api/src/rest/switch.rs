@@ -1,8 +1,11 @@
 //! Switches.
 
+use std::sync::Arc;
+
 use metal_model::switch::Switch;
 use metal_model::v1::operation as op;
-use metal_plan::switch;
+use metal_plan::{Snapshot, switch};
+use metal_store::Published;
 
 use super::{Call, Fault, Reply, Routes};
 
@@ -22,18 +25,34 @@ pub(super) fn routes(routes: &mut Routes) {
 async fn list(call: Call) -> Result<Reply, Fault> {
     let published = call.snapshot().await?;
     let all = published.state.switches.iter().cloned().collect();
-    Ok(call.list(published, all, switch::list_response))
+    Ok(list_of(&call, published, all))
 }
 
 async fn find(call: Call) -> Result<Reply, Fault> {
     let query = call.read()?;
     let published = call.snapshot().await?;
     let found = switch::find(&published.state, &query)?;
-    Ok(call.list(published, found, switch::list_response))
+    Ok(list_of(&call, published, found))
+}
+
+/// With the last synchronisations, which may not be stored yet.
+fn list_of(call: &Call, published: Arc<Published<Snapshot>>, switches: Vec<Arc<Switch>>) -> Reply {
+    let touches = Arc::clone(&call.app.agents.touches);
+    call.list(published, switches, move |snapshot, one| {
+        let mut answer = switch::list_response(snapshot, one);
+        touches.refresh_switch(&mut answer);
+        answer
+    })
 }
 
 async fn get(call: Call) -> Result<Reply, Fault> {
-    call.look(|snapshot| switch::response(snapshot, snapshot.find::<Switch>(call.id())?)).await
+    let touches = &call.app.agents.touches;
+    call.look(|snapshot| {
+        let mut answer = switch::response(snapshot, snapshot.find::<Switch>(call.id())?)?;
+        touches.refresh_switch(&mut answer);
+        Ok(answer)
+    })
+    .await
 }
 
 async fn update(call: Call) -> Result<Reply, Fault> {

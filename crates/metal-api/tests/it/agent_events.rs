@@ -35,6 +35,11 @@ async fn signs_of_life_are_seen_at_once_and_written_later() {
     assert_eq!(seen.as_millisecond(), world.app.clock.now().as_millisecond());
     assert_eq!((touches.len(), touches.absorbed()), (1, 3));
 
+    let mut told = metal_plan::machine::list_response(&world.snapshot().state, &world.machine("m"));
+    assert!(told.events.last_event_time < Some(seen.into()));
+    touches.refresh("m", &mut told.events);
+    assert_eq!(told.events.last_event_time, Some(seen.into()), "readers are told at once");
+
     assert_eq!(coalesce::flush(&world.app, false).await.unwrap(), 1);
     let after = stored(&world, "m");
     assert_eq!(after.last_event_time, Some(seen));
