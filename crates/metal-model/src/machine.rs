@@ -287,7 +287,7 @@ pub struct MachineNetwork {
 }
 
 /// Management controller of a machine: apart from the machine, because it is reported every few minutes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Bmc {
     /// The machine it belongs to.
@@ -314,23 +314,4 @@ pub struct Bmc {
     pub power_supplies: Vec<v1::PowerSupply>,
     /// Last report; `None` before the first.
     pub last_updated: Option<Timestamp>,
-}
-
-impl Default for Bmc {
-    fn default() -> Self {
-        Self {
-            machine: MachineId::default(),
-            address: String::new(),
-            mac: String::new(),
-            user: String::new(),
-            password: String::new(),
-            interface: String::new(),
-            fru: v1::MachineFru::default(),
-            bmc_version: String::new(),
-            power_state: String::new(),
-            power_metric: None,
-            power_supplies: Vec::new(),
-            last_updated: None,
-        }
-    }
 }
