@@ -96,8 +96,8 @@ pub fn release_for_machine(tx: &mut Tx, env: &Env, machine: &str) {
 }
 
 /// The answer about an address.
-pub fn response(_snapshot: &Snapshot, ip: &Ip) -> Result<v1::IpResponse, Error> {
-    Ok(list_response(_snapshot, ip))
+pub fn response(snapshot: &Snapshot, ip: &Ip) -> Result<v1::IpResponse, Error> {
+    Ok(list_response(snapshot, ip))
 }
 
 /// The answer about an address in a list; it refers to nothing that could be missing.

@@ -74,7 +74,7 @@ fn takes_a_prefix_of_each_family_and_a_vrf() {
     assert_eq!((answer.partitionid.as_str(), answer.projectid.as_str()), ("p1", "a"));
     assert!(answer.nat && !answer.shared && answer.defaultchildprefixlength.is_none());
     assert!(answer.vrf.is_some_and(|vrf| (1..=131_072).contains(&vrf)));
-    assert_eq!(world.snapshot.vrfs.get(&child.vrf.to_string()).unwrap().networks, [child.id.clone()]);
+    assert_eq!(world.snapshot.vrfs.get(&child.vrf.to_string()).unwrap().networks, vec![child.id.clone()]);
 
     let shared =
         world.child(json!({"projectid": "b", "partitionid": "p1", "shared": true, "addressfamily": "ipv4"}));
