@@ -9,7 +9,7 @@ use crate::authn::User;
 /// Longest body kept in a trace.
 const MOST_BYTES: usize = 64 << 10;
 /// Members whose values never enter the log.
-const SECRETS: [&str; 4] = ["console_password", "auth_key", "password", "Password"];
+const SECRETS: [&str; 5] = ["console_password", "auth_key", "password", "Password", "token"];
 
 /// The trace of a request, before it was acted upon.
 pub fn request(
