@@ -241,3 +241,121 @@ fn check_classification(classification: &str) -> Result<(), Error> {
         format!("{classification:?} is not a classification; use preview, supported or deprecated"),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use metal_model::machine::{Allocation, Machine};
+
+    use super::*;
+    use crate::Class;
+    use crate::allocation::tests::world::World;
+
+    fn request(id: &str) -> v1::ImageCreateRequest {
+        let url = "http://images/x".to_owned();
+        v1::ImageCreateRequest { id: id.to_owned(), url, ..v1::ImageCreateRequest::default() }
+    }
+
+    fn add(world: &mut World, id: &str, days: i64) {
+        let at = world.now + SignedDuration::from_hours(24 * days);
+        let req = v1::ImageCreateRequest { expiration_date: Some(at.into()), ..request(id) };
+        world.change(|tx, env| create(tx, env, &req));
+    }
+
+    #[test]
+    fn ids_end_with_a_version() {
+        assert_eq!(split_id("ubuntu-small-24.04").unwrap(), ("ubuntu-small", Version::new(24, 4, 0)));
+        for wrong in ["ubuntu", "-1.0", "ubuntu-", "ubuntu-x", "24.04", ""] {
+            assert_eq!(split_id(wrong).unwrap_err().class, Class::Invalid, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn creating_fills_in_and_refuses() {
+        let mut world = World::new();
+        let image = world.change(|tx, env| create(tx, env, &request("plan9-4.0.1")));
+        assert_eq!(
+            (image.os.as_str(), image.version.as_str(), image.classification.as_str()),
+            ("plan9", "4.0.1", "preview")
+        );
+        assert_eq!(image.expiration.duration_since(world.now).as_hours(), 24 * DEFAULT_LIFETIME_DAYS);
+        for (req, word) in [
+            (request(""), "id"),
+            (request("plan9"), "id"),
+            (v1::ImageCreateRequest { url: String::new(), ..request("a-1") }, "url"),
+            (v1::ImageCreateRequest { features: vec!["router".into()], ..request("a-1") }, "features"),
+            (
+                v1::ImageCreateRequest { classification: Some("old".into()), ..request("a-1") },
+                "classification",
+            ),
+        ] {
+            let error = world.attempt(|tx, env| create(tx, env, &req)).unwrap_err();
+            assert_eq!((error.class, error.field), (Class::Invalid, Some(word)));
+        }
+        let again = world.attempt(|tx, env| create(tx, env, &request("plan9-4.0.1"))).unwrap_err();
+        assert_eq!(again.class, Class::Conflict);
+    }
+
+    #[test]
+    fn versions_resolve_to_the_newest_patch() {
+        let mut world = World::new();
+        for id in ["ubuntu-24.10.20250101", "ubuntu-24.4.9", "ubuntu-small-24.4.20300101"] {
+            add(&mut world, id, 1);
+        }
+        let resolved = |id: &str| resolve(&world.snapshot, id).map(|image| image.id.to_string());
+        assert_eq!(resolved("ubuntu-24.04").unwrap(), "ubuntu-24.04.20250601");
+        assert_eq!(resolved("ubuntu-24.4.0").unwrap(), "ubuntu-24.04.20250601");
+        assert_eq!(resolved("ubuntu-24.04.20250101").unwrap(), "ubuntu-24.04.20250101");
+        assert_eq!(resolved("ubuntu-24.04.09").unwrap(), "ubuntu-24.4.9");
+        for none in ["ubuntu-24", "ubuntu-24.04.7", "ubuntu-22.04", "debian", "beos-1"] {
+            let error = resolved(none).unwrap_err();
+            assert_eq!(error.class, Class::NotFound, "{none}");
+            assert!(error.message.starts_with(&format!("NotFound no image for id:{none} found:")), "{error}");
+        }
+        let all = query(&world.snapshot, "ubuntu-24.04").unwrap();
+        assert_eq!(all.len(), 3);
+    }
+
+    #[test]
+    fn used_and_newest_images_stay() {
+        let mut world = World::new();
+        for (id, days) in [("beos-1.0.1", -3), ("beos-1.0.10", -2), ("beos-1.0.9", -1), ("beos-1.0.2", -1)] {
+            add(&mut world, id, days);
+        }
+        let allocation = Allocation { image: "beos-1.0.2".into(), ..Allocation::default() };
+        world.change(|tx, _| {
+            let allocation = Some(Arc::new(allocation));
+            tx.create(Machine { id: "m".into(), allocation, ..Machine::default() })
+        });
+        let removed = world.change(|tx, env| Ok(expire(tx, env)));
+        assert_eq!(removed, ["beos-1.0.1", "beos-1.0.9"]);
+        assert_eq!(world.attempt(|tx, env| delete(tx, env, "beos-1.0.2")).unwrap_err().class, Class::Refused);
+        let image = world.snapshot.images.get("beos-1.0.2").unwrap();
+        assert_eq!(response(&world.snapshot, image, true).unwrap().usedby, ["m"]);
+        assert!(response(&world.snapshot, image, false).unwrap().usedby.is_empty());
+        world.change(|tx, env| delete(tx, env, "beos-1.0.10"));
+        assert_eq!(world.attempt(|tx, env| delete(tx, env, "x")).unwrap_err().class, Class::NotFound);
+    }
+
+    #[test]
+    fn updating_and_finding() {
+        let mut world = World::new();
+        let id = "debian-12.0.20250101";
+        let req = v1::ImageUpdateRequest {
+            id: id.into(),
+            classification: Some("deprecated".into()),
+            ..v1::ImageUpdateRequest::default()
+        };
+        let image = world.change(|tx, env| update(tx, env, &req));
+        assert_eq!(
+            (image.classification.as_str(), image.features.as_slice()),
+            ("deprecated", &["machine".to_owned()][..])
+        );
+        let found = |req: v1::ImageFindRequest| find(&world.snapshot, &req).unwrap().len();
+        let none = v1::ImageFindRequest::default;
+        assert_eq!(found(none()), 4);
+        assert_eq!(found(v1::ImageFindRequest { os: Some("ubuntu".into()), ..none() }), 2);
+        assert_eq!(found(v1::ImageFindRequest { features: vec!["firewall".into()], ..none() }), 1);
+        assert_eq!(found(v1::ImageFindRequest { classification: Some("deprecated".into()), ..none() }), 1);
+        assert_eq!(found(v1::ImageFindRequest { id: Some(id.into()), os: Some("x".into()), ..none() }), 0);
+    }
+}

@@ -4,6 +4,8 @@
 //! project itself; among equally good machines one is drawn by lot. The index is derived from machines and their
 //! event logs, in whichever order these change, so a choice walks over racks and never over machines.
 
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -34,6 +36,9 @@ struct Pool {
 /// The index.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placement {
+    /// Every rack in use and by how many machines. All maps share these names, so that equal racks are mostly seen
+    /// to be equal without comparing their text.
+    racks: OrdMap<RackId, u32>,
     available: OrdMap<Class, Pool>,
     groups: OrdMap<Group, Counts>,
     tags: OrdMap<(Group, Arc<str>), Counts>,
@@ -130,13 +135,10 @@ fn tally_in<K: Ord + Clone>(map: &mut OrdMap<K, Counts>, key: K, rack: &RackId, 
 }
 
 /// Tags an allocated machine is spread by: its own and those its allocation asked for, each once.
-fn spread_tags(machine: &Machine) -> impl Iterator<Item = &String> {
+fn spread_tags(machine: &Machine) -> BTreeSet<&str> {
     let asked = machine.allocation.as_ref().map(|a| a.placement_tags.as_slice()).unwrap_or_default();
-    let all = machine.tags.iter().chain(asked);
-    all.enumerate().filter_map(move |(at, tag)| {
-        let seen = machine.tags.iter().chain(asked).take(at).any(|earlier| earlier == tag);
-        (!seen && !UNIQUE_TAGS.iter().any(|key| tag.starts_with(key))).then_some(tag)
-    })
+    let all = machine.tags.iter().chain(asked).map(String::as_str);
+    all.filter(|tag| !UNIQUE_TAGS.iter().any(|key| tag.starts_with(key))).collect()
 }
 
 impl Placement {
@@ -149,28 +151,31 @@ impl Placement {
     }
 
     fn apply(&mut self, share: &Share<'_>, add: bool) {
-        match share {
-            Share::Nothing => {}
-            Share::Available(machine) => self.apply_available(machine, add),
-            Share::Allocated(machine) => self.apply_allocated(machine, add),
+        let (Share::Available(machine) | Share::Allocated(machine)) = share else { return };
+        let rack = self.racks.get_key_value(&machine.rack).map_or(&machine.rack, |(rack, _)| rack).clone();
+        tally(&mut self.racks, rack.clone(), add);
+        if matches!(share, Share::Available(_)) {
+            self.apply_available(machine, rack, add);
+        } else {
+            self.apply_allocated(machine, &rack, add);
         }
     }
 
-    fn apply_available(&mut self, machine: &Machine, add: bool) {
+    fn apply_available(&mut self, machine: &Machine, rack: RackId, add: bool) {
         let class = (machine.partition.clone(), machine.size.clone());
         if add {
             let pool = self.available.entry(class).or_default();
-            pool.racks.entry(machine.rack.clone()).or_default().insert(machine.id.clone());
+            pool.racks.entry(rack).or_default().insert(machine.id.clone());
             pool.total += 1;
             return;
         }
         let Some(pool) = self.available.get_mut(&class) else { return };
-        if let Some(rack) = pool.racks.get_mut(&machine.rack)
-            && rack.remove(&machine.id).is_some()
+        if let Some(machines) = pool.racks.get_mut(&rack)
+            && machines.remove(&machine.id).is_some()
         {
             pool.total -= 1;
-            if rack.is_empty() {
-                pool.racks.remove(&machine.rack);
+            if machines.is_empty() {
+                pool.racks.remove(&rack);
             }
         }
         if pool.total == 0 {
@@ -178,14 +183,14 @@ impl Placement {
         }
     }
 
-    fn apply_allocated(&mut self, machine: &Machine, add: bool) {
+    fn apply_allocated(&mut self, machine: &Machine, rack: &RackId, add: bool) {
         let Some(allocation) = &machine.allocation else { return };
         let (partition, size, project) = (&machine.partition, &machine.size, &allocation.project);
         let group = (partition.clone(), size.clone(), project.clone(), allocation.role);
         for tag in spread_tags(machine) {
-            tally_in(&mut self.tags, (group.clone(), Arc::from(tag.as_str())), &machine.rack, add);
+            tally_in(&mut self.tags, (group.clone(), Arc::from(tag)), rack, add);
         }
-        tally_in(&mut self.groups, group, &machine.rack, add);
+        tally_in(&mut self.groups, group, rack, add);
         let key = (partition.clone(), size.clone(), project.clone());
         let count = self.allocated(partition, size, project);
         match if add { count + 1 } else { count.saturating_sub(1) } {
@@ -213,10 +218,7 @@ impl Placement {
         if let Some(counts) = self.groups.get(&group) {
             merge(pool, counts, |at, count| racks[at].by_project = count);
         }
-        for (at, tag) in wish.placement_tags.iter().enumerate() {
-            if wish.placement_tags[..at].contains(tag) {
-                continue;
-            }
+        for tag in wish.placement_tags.iter().collect::<BTreeSet<_>>() {
             if let Some(counts) = self.tags.get(&(group.clone(), Arc::from(tag.as_str()))) {
                 merge(pool, counts, |at, count| racks[at].by_tags += count);
             }
@@ -268,25 +270,38 @@ struct Rack<'a> {
 
 /// Walks over the racks of a pool and over counts side by side; both are in the order of their racks.
 fn merge(pool: &Pool, counts: &Counts, mut found: impl FnMut(usize, u32)) {
-    // Few counts against many racks: look the racks up would need their position, so walk; many more counts than
-    // racks: look each rack up instead of walking over racks that have nothing to offer.
+    let racks = pool.racks.keys().enumerate();
+    // Where nearly all racks are full, finding the few with free machines beats walking over all counts.
     if counts.len() > pool.racks.len().saturating_mul(16) {
-        for (at, rack) in pool.racks.keys().enumerate() {
+        racks.for_each(|(at, rack)| {
             if let Some(count) = counts.get(rack) {
                 found(at, *count);
             }
-        }
+        });
         return;
     }
-    let mut counts = counts.iter().peekable();
-    for (at, rack) in pool.racks.keys().enumerate() {
-        while counts.next_if(|(other, _)| *other < rack).is_some() {}
-        match counts.peek() {
-            Some((other, count)) if *other == rack => found(at, **count),
-            Some(_) => {}
-            None => return,
+    let mut counts = counts.iter();
+    let mut next = counts.next();
+    for (at, rack) in racks {
+        while let Some((other, count)) = next {
+            let order = order(other, rack);
+            if order == Ordering::Equal {
+                found(at, *count);
+            }
+            if order == Ordering::Greater {
+                break;
+            }
+            next = counts.next();
+            if order == Ordering::Equal {
+                break;
+            }
         }
     }
+}
+
+/// Order of two racks; names are shared, so equal ones are recognised by their place in memory.
+fn order(a: &RackId, b: &RackId) -> Ordering {
+    if std::ptr::eq(a.as_str(), b.as_str()) { Ordering::Equal } else { a.cmp(b) }
 }
 
 fn draw(racks: &[Rack<'_>], is_best: impl Fn(&&Rack<'_>) -> bool, rng: &mut Rng) -> Option<Choice> {

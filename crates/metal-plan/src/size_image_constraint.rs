@@ -106,3 +106,61 @@ pub(crate) fn allow(snapshot: &Snapshot, size: &SizeId, image: &Image) -> Result
     }
     Err(refused(format!("version {version} does not satisfy {text:?}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Class;
+    use crate::allocation::tests::world::{SIZE, World};
+
+    fn request(id: &str, images: &[(&str, &str)]) -> v1::SizeImageConstraintCreateRequest {
+        let images = images.iter().map(|(os, text)| ((*os).to_owned(), (*text).to_owned())).collect();
+        v1::SizeImageConstraintCreateRequest {
+            id: id.to_owned(),
+            constraints: v1::SizeImageConstraintBase { images },
+            ..v1::SizeImageConstraintCreateRequest::default()
+        }
+    }
+
+    #[test]
+    fn expressions_are_checked() {
+        let mut world = World::new();
+        for req in [
+            request("", &[]),
+            request("a", &[("*", "*")]),
+            request("a", &[("ubuntu", ">=1")]),
+            request("a", &[("ubuntu", "")]),
+        ] {
+            let error = world.attempt(|tx, env| create(tx, env, &req)).unwrap_err();
+            assert_eq!(error.class, Class::Invalid, "{error}");
+        }
+        world.change(|tx, env| create(tx, env, &request("a", &[("ubuntu", "*")])));
+        let empty = v1::SizeImageConstraintUpdateRequest { id: "a".into(), ..Default::default() };
+        let constraint = world.change(|tx, env| update(tx, env, &empty));
+        assert!(constraint.images.is_empty(), "absent means none");
+        world.change(|tx, env| delete(tx, env, "a"));
+        assert_eq!(world.attempt(|tx, env| update(tx, env, &empty)).unwrap_err().class, Class::NotFound);
+    }
+
+    #[test]
+    fn trying_tells_what_an_allocation_would_do() {
+        let mut world = World::new();
+        let id = |id: &str| v1::ImageCreateRequest { id: id.into(), url: "u".into(), ..Default::default() };
+        world.change(|tx, env| image::create(tx, env, &id("beos-5.0")));
+        world.change(|tx, env| {
+            create(tx, env, &request(SIZE, &[("ubuntu", ">= 24.04.20250601"), ("beos", "*")]))
+        });
+        let tried = |size: &str, image: &str| {
+            let req = v1::SizeImageConstraintTryRequest { size: size.into(), image: image.into() };
+            try_(&world.snapshot, &req).map_err(|error| error.class)
+        };
+        assert_eq!(tried(SIZE, "ubuntu-24.04"), Ok(()));
+        assert_eq!(tried(SIZE, "ubuntu-24.04.20250101"), Err(Class::Refused));
+        assert_eq!(tried(SIZE, "debian-12.0"), Ok(()), "not mentioned");
+        assert_eq!(tried(SIZE, "beos-5.0"), Err(Class::Refused), "no patch part");
+        assert_eq!(tried("", "ubuntu-24.04"), Err(Class::Invalid));
+        assert_eq!(tried(SIZE, ""), Err(Class::Invalid));
+        assert_eq!(tried("none", "ubuntu-24.04"), Err(Class::NotFound));
+        assert_eq!(tried(SIZE, "ubuntu-9"), Err(Class::NotFound));
+    }
+}

@@ -233,3 +233,74 @@ fn check_partitions(snapshot: &Snapshot, given: &[String]) -> Result<Vec<Partiti
     }
     Ok(given.iter().map(PartitionId::from).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Class;
+    use crate::allocation::allocate_machine;
+    use crate::allocation::tests::world::{PARTITION, SIZE, World, request as machine};
+
+    fn request(project: &str, amount: i64) -> v1::SizeReservationCreateRequest {
+        v1::SizeReservationCreateRequest {
+            sizeid: SIZE.into(),
+            partitionids: vec![PARTITION.into()],
+            projectid: project.into(),
+            amount,
+            ..v1::SizeReservationCreateRequest::default()
+        }
+    }
+
+    #[test]
+    fn creating_checks_references() {
+        let mut world = World::new();
+        type Change = (Class, fn(&mut v1::SizeReservationCreateRequest));
+        let changes: Vec<Change> = vec![
+            (Class::Invalid, |r| r.amount = 0),
+            (Class::Invalid, |r| r.amount = -3),
+            (Class::Invalid, |r| r.amount = i64::MAX),
+            (Class::Invalid, |r| r.partitionids.clear()),
+            (Class::Invalid, |r| r.partitionids.push(PARTITION.into())),
+            (Class::NotFound, |r| r.partitionids.push("mars".into())),
+            (Class::NotFound, |r| r.sizeid = "xxl".into()),
+            (Class::NotFound, |r| r.projectid = "p9".into()),
+        ];
+        for (class, change) in changes {
+            let mut req = request("p1", 1);
+            change(&mut req);
+            assert_eq!(world.attempt(|tx, env| create(tx, env, &req)).unwrap_err().class, class);
+        }
+        let made = world.change(|tx, env| create(tx, env, &request("p1", 1)));
+        assert_eq!(made.id.as_str().len(), 36, "a UUID");
+        let named = v1::SizeReservationCreateRequest { id: Some("r".into()), ..request("p2", 1) };
+        world.change(|tx, env| create(tx, env, &named));
+        assert_eq!(world.attempt(|tx, env| create(tx, env, &named)).unwrap_err().class, Class::Conflict);
+        let req = v1::SizeReservationUpdateRequest { id: "r".into(), amount: Some(7), ..Default::default() };
+        let changed = world.change(|tx, env| update(tx, env, &req));
+        assert_eq!((changed.amount, changed.partitions.len()), (7, 1));
+        let of = |project: &str| v1::SizeReservationListRequest {
+            projectid: Some(project.into()),
+            ..Default::default()
+        };
+        assert_eq!(find(&world.snapshot, &of("p2")).unwrap().len(), 1);
+        assert_eq!(find(&world.snapshot, &of("p3")).unwrap().len(), 0);
+        world.change(|tx, env| delete(tx, env, "r"));
+        assert_eq!(find(&world.snapshot, &of("p2")).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn usage_counts_per_reservation_and_partition() {
+        let mut world = World::with_racks(1, 3);
+        world.change(|tx, _| tx.create(Partition { id: "b".into(), ..Partition::default() }));
+        let mut req = request("p1", 2);
+        req.partitionids.push("b".into());
+        world.change(|tx, env| create(tx, env, &req));
+        for _ in 0..3 {
+            world.change(|tx, env| allocate_machine(tx, env, &machine("p1")));
+        }
+        let usage = usage(&world.snapshot, &v1::SizeReservationListRequest::default()).unwrap();
+        let counts: Vec<_> =
+            usage.iter().map(|u| (u.partitionid.as_str(), u.usedamount, u.projectallocations)).collect();
+        assert_eq!(counts, [(PARTITION, 2, 3), ("b", 0, 0)]);
+    }
+}

@@ -99,21 +99,19 @@ fn choose_primary(spec: &Spec, planned: &mut [Planned]) -> Result<(), Error> {
     if private == 0 {
         return Err(wrong("no private network is among them; name one of the project".to_owned()));
     }
-    let unshared = |planned: &&mut Planned| planned.kind == MachineNetworkType::PrivatePrimaryUnshared;
-    let primary = if planned.iter_mut().any(|planned| unshared(&planned)) {
-        planned.iter_mut().find(unshared)
-    } else if private == 1 {
-        let only = planned.iter_mut().find(|planned| planned.kind.is_private());
-        only.map(|planned| {
-            planned.kind = MachineNetworkType::PrivatePrimaryShared;
-            planned
-        })
-    } else {
-        return Err(wrong(
-            "several shared private networks need one that is not shared beside them".to_owned(),
-        ));
-    };
-    let primary = primary.map(|planned| planned.network.clone());
+    let is_unshared = |planned: &Planned| planned.kind == MachineNetworkType::PrivatePrimaryUnshared;
+    let mut primary =
+        planned.iter().find(|planned| is_unshared(planned)).map(|planned| planned.network.clone());
+    if primary.is_none() {
+        if private > 1 {
+            let why = "several shared private networks need one that is not shared beside them";
+            return Err(wrong(why.to_owned()));
+        }
+        for only in planned.iter_mut().filter(|planned| planned.kind.is_private()) {
+            only.kind = MachineNetworkType::PrivatePrimaryShared;
+            primary = Some(only.network.clone());
+        }
+    }
     if spec.role == Role::Machine && private > 1 {
         return Err(wrong("a machine can be in one private network only".to_owned()));
     }

@@ -5,4 +5,5 @@ mod life;
 mod property;
 mod refusal;
 mod story;
+mod wild;
 pub(crate) mod world;
