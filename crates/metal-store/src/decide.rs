@@ -155,7 +155,7 @@ impl<S: State> Sequencer<S> {
             let next = self.forming.revision + 1;
             match Prepared::new(&self.forming.state, next, changes, &self.limits) {
                 Ok(prepared) if self.forming.has_room(&prepared, &self.limits) => {
-                    self.forming.add(ticket, prepared)
+                    self.forming.add(ticket, prepared);
                 }
                 Ok(_) => {
                     // Decided again for the next group: dearer than carrying it over, but there is only one

@@ -8,15 +8,17 @@
 use crate::error::OpenError;
 use crate::stored::{FORMAT, Meta};
 
+/// New value for a document's key and stored value; `None` leaves it as it is.
+pub(crate) type Step = fn(key: &str, value: &[u8]) -> Result<Option<Vec<u8>>, String>;
+
 /// One step.
 pub(crate) struct Migration {
     /// Format it leads to, from the one before.
     pub to: u32,
     /// Oldest format whose release can read the result.
     pub oldest_reader: u32,
-    /// New value for a document's key and stored value; `None` leaves it as it is. Must give `None` for a
-    /// value it has rewritten already, because an interrupted migration starts over.
-    pub step: fn(key: &str, value: &[u8]) -> Result<Option<Vec<u8>>, String>,
+    /// Must leave alone a value it has rewritten already: in etcd an interrupted migration starts over.
+    pub step: Step,
 }
 
 /// The formats a release knows.

@@ -19,8 +19,10 @@ pub struct Stats {
     pub foreign_commits: u64,
     /// Groups recomputed because another replica was faster.
     pub conflicts: u64,
-    /// Groups that failed.
+    /// Groups whose commit failed, or whose answer was lost.
     pub failures: u64,
+    /// Those of them that turned out to be committed.
+    pub recovered: u64,
     /// Transactions accepted and not yet answered.
     pub queue: u64,
     /// Time the last group took to become durable.
@@ -37,6 +39,7 @@ pub(crate) struct Counters {
     pub foreign_commits: AtomicU64,
     pub conflicts: AtomicU64,
     pub failures: AtomicU64,
+    pub recovered: AtomicU64,
     last_commit_micros: AtomicU64,
     total_commit_micros: AtomicU64,
 }
@@ -61,6 +64,7 @@ impl Counters {
             foreign_commits: self.foreign_commits.load(Relaxed),
             conflicts: self.conflicts.load(Relaxed),
             failures: self.failures.load(Relaxed),
+            recovered: self.recovered.load(Relaxed),
             last_commit: Duration::from_micros(self.last_commit_micros.load(Relaxed)),
             total_commit: Duration::from_micros(self.total_commit_micros.load(Relaxed)),
         }

@@ -72,7 +72,10 @@ impl<S: State> Committer<S> {
         self.shared.counters.failures.fetch_add(1, Relaxed);
         tracing::error!(%error, revision = group.revision, "a group could not be written; opening the store again");
         match self.engine.reopen() {
-            Ok(revision) if revision == group.revision => self.succeed(group, started),
+            Ok(revision) if revision == group.revision => {
+                self.shared.counters.recovered.fetch_add(1, Relaxed);
+                self.succeed(group, started);
+            }
             Ok(_) => self.fail(group, &Failure::Unavailable(Arc::from(error))),
             Err(why) => {
                 tracing::error!(error = %why, "the store could not be opened again after a failed write");

@@ -180,6 +180,8 @@ async fn an_unresolved_commit_is_unknown_and_resolved_later() {
     store.close().await;
     let again = disk.open().await;
     assert_eq!((again.snapshot().revision, again.snapshot().state.all()), (next, state.all()));
+    assert_eq!(state.number("b"), 2);
+    state.check_index();
     while feed.revision() < next {
         feed.next().await.expect("the feed has everything that became durable");
     }

@@ -38,6 +38,11 @@ impl Head {
         }
     }
 
+    /// Whether `writer` wrote it.
+    pub fn is_by(&self, writer: &str) -> bool {
+        self.recent.first().is_some_and(|(last, _)| last == writer)
+    }
+
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(bytes).map_err(|e| format!("head: {e}"))
     }

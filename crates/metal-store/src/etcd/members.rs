@@ -175,12 +175,13 @@ impl Members {
         F: Future<Output = Result<T, Fault>>,
     {
         let until = Instant::now() + self.deadline;
+        let mut backoff = Backoff::default();
         loop {
             match attempt().await {
                 Err(Fault::NotSent { .. } | Fault::Lost { .. } | Fault::TimedOut { .. })
                     if Instant::now() < until =>
                 {
-                    sleep(jitter(Duration::from_millis(200))).await;
+                    backoff.wait().await;
                 }
                 result => return result,
             }
@@ -257,6 +258,20 @@ fn is_refusal(error: &Error) -> bool {
     // gRPC codes: invalid argument, not found, already exists, permission denied, resource exhausted (space,
     // or too many requests), failed precondition, out of range, unimplemented, unauthenticated.
     matches!(status.code() as i32, 3 | 5 | 6 | 7 | 8 | 9 | 11 | 12 | 16)
+}
+
+/// Waits between attempts: at random, and longer each time up to a fifth of a second.
+#[derive(Default)]
+pub(crate) struct Backoff {
+    attempts: u32,
+}
+
+impl Backoff {
+    pub async fn wait(&mut self) {
+        let at_most = Duration::from_millis(200.min(5 << self.attempts.min(6)));
+        self.attempts += 1;
+        sleep(jitter(at_most)).await;
+    }
 }
 
 /// A random part of `at_most`, so that replicas do not march in step.

@@ -24,6 +24,13 @@
 //! together, and the replica applies them as one commit. [`fresh`] asks for the head's revision with a
 //! linearizable read and waits until the replica has reached it.
 //!
+//! # Taking turns
+//!
+//! A replica that commits without a pause would always win the next round too, because it knows of its own
+//! commit first. So one that has lost repeatedly writes its name into `turn`; the others hear of it through
+//! their watch and hold back until it has committed, or for a moment at most ([`turn`]). Correctness does not
+//! depend on it.
+//!
 //! # Lost answers
 //!
 //! When the answer to a commit is lost, the commit may have happened, not have happened, or still happen. A
@@ -38,6 +45,7 @@ mod members;
 mod replica;
 mod setup;
 mod takeover;
+mod turn;
 mod watcher;
 
 use std::sync::Arc;
@@ -82,6 +90,10 @@ impl Keys {
 
     pub fn meta(&self) -> String {
         format!("{}/meta", self.prefix)
+    }
+
+    pub fn turn(&self) -> String {
+        format!("{}/turn", self.prefix)
     }
 
     pub fn documents(&self) -> String {

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::Keys;
 use super::fresh::PATIENCE;
 use super::head::Head;
-use super::members::{Fault, HeadRead, Members, jitter};
+use super::members::{Backoff, Fault, HeadRead, Members, jitter};
 use super::takeover;
+use super::turn::Turn;
 use super::watcher::Update;
 use crate::config::Options;
 use crate::decide::{Lifeline, Message};
@@ -52,6 +53,7 @@ pub(crate) struct Replica<S: State> {
     writer: String,
     /// Groups sent so far.
     sent: u64,
+    turn: Turn,
 }
 
 /// What became of a group whose answer was lost.
@@ -91,6 +93,7 @@ impl<S: State> Replica<S> {
         let writer = uuid::Uuid::new_v4().simple().to_string()[..16].to_owned();
         let Running { shared, groups, sequencer } = running;
         let lifeline = Lifeline(sequencer);
+        let (sent, turn) = (0, Turn::default());
         Self {
             keys,
             members,
@@ -103,7 +106,8 @@ impl<S: State> Replica<S> {
             groups,
             lifeline,
             writer,
-            sent: 0,
+            sent,
+            turn,
         }
     }
 
@@ -137,6 +141,7 @@ impl<S: State> Replica<S> {
         if self.hurry.is_cancelled() {
             return self.fail(group, Arc::new(Closing));
         }
+        self.hold_back().await;
         if group.base != self.shared.snapshot().revision {
             return self.give_back(group);
         }
@@ -146,12 +151,13 @@ impl<S: State> Replica<S> {
         }
         self.sent += 1;
         let head = self.position.head.next(&self.writer, self.sent, group.revision);
+        let mut backoff = Backoff::default();
         let answer = loop {
             let operations = self.operations(&group);
             let write = self.members.write(&self.keys, self.position.head_modified, operations, &head);
             match self.hurry.run_until_cancelled(write).await {
                 Some(Err(Fault::NotSent { .. })) if started.elapsed() < self.options.deadline => {
-                    sleep(jitter(Duration::from_millis(200))).await;
+                    backoff.wait().await;
                 }
                 answer => break answer,
             }
@@ -184,7 +190,7 @@ impl<S: State> Replica<S> {
         let read = self.members.insist(|| self.members.read_head(&self.keys));
         match self.hurry.run_until_cancelled(read).await {
             Some(Ok(Some(read))) if read.modified == self.position.head_modified => {
-                self.succeed(group, started)
+                self.succeed(group, started);
             }
             Some(Ok(read)) => self.conflict(group, read, started).await,
             Some(Err(fault)) => self.fail(group, Arc::new(fault)),
@@ -209,22 +215,38 @@ impl<S: State> Replica<S> {
         }
         let mut tickets = group.into_tickets();
         let attempts = tickets.iter().map(|ticket| ticket.attempts).max().unwrap_or(0);
-        sleep(jitter(Duration::from_millis(1 << attempts.min(6)))).await;
+        if Turn::is_due(attempts + 1) {
+            self.ask_for_turn().await;
+        } else {
+            sleep(jitter(Duration::from_millis(1 << attempts.min(5)))).await;
+        }
         while let Ok(update) = self.updates.try_recv() {
             self.take_over(update);
         }
         for ticket in &mut tickets {
             ticket.attempts += 1;
         }
-        let too_late = |ticket: &Ticket<S>| {
-            ticket.attempts >= ATTEMPTS || ticket.submitted.elapsed() >= self.options.deadline
-        };
-        let (lost, again): (Vec<_>, Vec<_>) = tickets.into_iter().partition(too_late);
-        for ticket in lost {
-            let attempts = ticket.attempts;
-            ticket.fail(Failure::Contended { attempts });
+        self.decide_again(tickets);
+    }
+
+    /// Lets a replica go first that has lost too often.
+    async fn hold_back(&mut self) {
+        while let Some(left) = self.turn.hold() {
+            let hurry = self.hurry.clone();
+            match timeout(left, hurry.run_until_cancelled(self.updates.recv())).await {
+                Ok(Some(Some(update))) => self.take_over(update),
+                _ => return,
+            }
         }
-        self.rebase(again, true);
+    }
+
+    /// Asks the others to hold back. If that fails, the next attempt is as good as the last.
+    async fn ask_for_turn(&self) {
+        let (key, writer) = (self.keys.turn(), self.writer.clone());
+        let asked = self.members.request(|mut client| async move { client.put(key, writer, None).await });
+        if let Err(fault) = asked.await {
+            tracing::debug!(error = %fault, "could not ask for a turn");
+        }
     }
 
     /// Takes over updates until etcd revision `revision` is contained.
@@ -258,6 +280,7 @@ impl<S: State> Replica<S> {
                 // If others have written since, the watch delivers ours again, as something known, and theirs.
                 let applied = if other.head == sent { other.modified } else { self.position.applied };
                 self.position = Position { head: sent, head_modified: applied, applied };
+                self.shared.counters.recovered.fetch_add(1, Relaxed);
                 self.succeed(group, started);
                 if let Err(error) = self.catch_up(other.modified, Instant::now()).await {
                     tracing::warn!(%error, "could not catch up after a lost answer");
@@ -265,7 +288,7 @@ impl<S: State> Replica<S> {
             }
             (Resolution::NotCommitted, Some(other)) => self.conflict(group, Some(other), started).await,
             (Resolution::NotCommitted, None) if started.elapsed() < self.options.deadline => {
-                self.give_back(group)
+                self.give_back(group);
             }
             (Resolution::NotCommitted, None) => self.fail(group, Arc::new(fault)),
             (Resolution::Unknown | Resolution::Committed, _) => {
@@ -280,6 +303,7 @@ impl<S: State> Replica<S> {
     /// was found.
     async fn fence(&mut self, started: Instant) -> (Resolution, Option<HeadRead>) {
         let until = started + self.options.deadline;
+        let mut backoff = Backoff::default();
         while Instant::now() < until {
             let same = self.position.head.clone();
             let write = self.members.write(&self.keys, self.position.head_modified, Vec::new(), &same);
@@ -303,7 +327,7 @@ impl<S: State> Replica<S> {
                 }
                 Some(Err(fault)) => {
                     tracing::debug!(error = %fault, "could not set the fence yet");
-                    sleep(jitter(Duration::from_millis(200))).await;
+                    backoff.wait().await;
                 }
             }
         }
@@ -318,6 +342,14 @@ impl<S: State> Replica<S> {
 
     /// Takes over what others have written.
     fn take_over(&mut self, update: Update) {
+        if let Update::Batch(batch) = &update {
+            if let Some(writer) = batch.turn.as_ref().filter(|writer| **writer != self.writer) {
+                self.turn.give(writer.clone());
+            }
+            if let Some(head) = &batch.head {
+                self.turn.note(head);
+            }
+        }
         match takeover::apply(&self.shared, &mut self.position, update) {
             Ok(false) => {}
             Ok(true) => self.rebase(Vec::new(), false),
@@ -326,7 +358,20 @@ impl<S: State> Replica<S> {
     }
 
     fn give_back(&self, group: Group<S>) {
-        self.rebase(group.into_tickets(), true);
+        self.decide_again(group.into_tickets());
+    }
+
+    /// Returns transactions to the sequencer, unless they have been at it for too long.
+    fn decide_again(&self, tickets: Vec<Ticket<S>>) {
+        let too_late = |ticket: &Ticket<S>| {
+            ticket.attempts >= ATTEMPTS || ticket.submitted.elapsed() >= self.options.deadline
+        };
+        let (lost, again): (Vec<_>, Vec<_>) = tickets.into_iter().partition(too_late);
+        for ticket in lost {
+            let attempts = ticket.attempts;
+            ticket.fail(Failure::Contended { attempts });
+        }
+        self.rebase(again, true);
     }
 
     /// Nothing of the group has happened. Those who only read are told too: nobody can confirm what they read.

@@ -6,16 +6,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use etcd_client::{Event, EventType, WatchOptions, WatchResponse};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Keys;
 use super::head::Head;
-use super::members::{Fault, Link, Members, jitter};
+use super::members::{Backoff, Fault, Link, Members};
 use super::setup::{Listing, list};
 use crate::error::Cause;
 use crate::stored::Meta;
@@ -37,6 +36,8 @@ pub(crate) struct Batch {
     pub head: Option<Head>,
     /// The meta record says that the store is being restored.
     pub restoring: bool,
+    /// The writer that asks for a turn.
+    pub turn: Option<String>,
     /// Key and stored value; `None` for a deletion.
     pub documents: Vec<(String, Option<Vec<u8>>)>,
 }
@@ -78,14 +79,19 @@ impl Watcher {
     }
 
     async fn follow_forever(&mut self) {
+        let mut backoff = Backoff::default();
+        let mut reached = self.next;
         loop {
             match self.follow().await {
                 End::Lost(error) => {
                     tracing::warn!(%error, revision = self.next, "lost the watch on etcd; trying again");
-                    sleep(jitter(Duration::from_millis(200))).await;
+                    if std::mem::replace(&mut reached, self.next) != self.next {
+                        backoff = Backoff::default();
+                    }
+                    backoff.wait().await;
                 }
                 End::Kicked => {
-                    tracing::warn!(revision = self.next, "the watch on etcd is silent; starting it anew")
+                    tracing::warn!(revision = self.next, "the watch on etcd is silent; starting it anew");
                 }
                 End::Compacted => {
                     tracing::warn!(
@@ -192,6 +198,8 @@ impl Watcher {
         } else if key == self.keys.head() {
             let value = value.ok_or("the head key was deleted")?;
             batch.head = Some(Head::parse(value)?);
+        } else if key == self.keys.turn() {
+            batch.turn = value.map(|writer| String::from_utf8_lossy(writer).into_owned());
         } else if key == self.keys.meta() {
             let meta = Meta::parse(value.ok_or("the meta record was deleted")?)?;
             batch.restoring = meta.restoring;
@@ -201,6 +209,7 @@ impl Watcher {
 
     /// False when the replica has gone.
     async fn list(&mut self) -> bool {
+        let mut backoff = Backoff::default();
         loop {
             match list(&self.members, &self.keys).await {
                 Ok(listing) => {
@@ -209,7 +218,7 @@ impl Watcher {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "could not list all documents; trying again");
-                    sleep(jitter(Duration::from_secs(1))).await;
+                    backoff.wait().await;
                 }
             }
         }

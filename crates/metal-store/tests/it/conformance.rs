@@ -28,6 +28,23 @@ async fn commit(store: &Store<Registers>, writes: Vec<(&str, Write<Arc<str>>)>) 
     store.transact("blind", move |_: &Registers, _| Ok((changes.clone(), ()))).await
 }
 
+/// Handlers are spawned, so everything they wait for must be able to move between threads.
+#[tokio::test]
+async fn futures_can_be_spawned() {
+    fn movable<T: Send>(value: T) -> T {
+        value
+    }
+    let target = Target::embedded();
+    let store = movable(target.open()).await;
+    movable(commit(&store, Vec::new())).await.unwrap();
+    movable(store.fresh()).await.unwrap();
+    movable(store.clone());
+    let mut feed = store.watch(None).unwrap();
+    drop(movable(feed.next()));
+    drop(movable(feed.into_stream()));
+    movable(store.close()).await;
+}
+
 async fn a_create_happens_once(target: Target) {
     let replicas = target.replicas(2).await;
     for round in 0..5 * soak() {

@@ -92,7 +92,7 @@ async fn a_cluster_that_is_away_is_an_error_and_not_a_hang() {
     set(&store, "a", "1").await;
     proxy.set_open(false);
     proxy.cut();
-    let fresh = store.fresh().await.err().expect("unreachable");
+    let fresh = store.fresh().await.expect_err("unreachable");
     assert!(matches!(fresh, FreshError::Unavailable(_)), "{fresh:?}");
     let failed = create_many(&store, "b", 1, 1).await.unwrap_err();
     assert!(matches!(failed, TransactError::Unavailable(_) | TransactError::Unknown(_)), "{failed:?}");
@@ -139,4 +139,34 @@ async fn a_replica_stops_when_somebody_else_writes_its_documents() {
     assert!(matches!(store.fresh().await, Err(FreshError::Broken(_))));
     assert!(matches!(create_many(&store, "c", 1, 1).await, Err(TransactError::Unavailable(_))));
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_replica_does_not_starve_another() {
+    let target = Target::etcd();
+    let replicas = target.replicas(2).await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let mut busy = tokio::task::JoinSet::new();
+    for writer in 0..4 {
+        let (store, stop) = (replicas[0].clone(), stop.clone());
+        busy.spawn(async move {
+            let mut count = 0_u64;
+            while !stop.is_cancelled() {
+                set(&store, &format!("busy/{writer}"), &count.to_string()).await;
+                count += 1;
+            }
+            count
+        });
+    }
+    let mut seen = replicas[1].watch(None).unwrap();
+    seen.next().await.unwrap();
+    for number in 0..20 {
+        set(&replicas[1], "quiet", &number.to_string()).await;
+    }
+    stop.cancel();
+    let counts = busy.join_all().await;
+    println!("20 transactions beside {counts:?}: {:?}", replicas[1].stats());
+    for store in replicas {
+        store.close().await;
+    }
 }

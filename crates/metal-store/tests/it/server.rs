@@ -51,13 +51,9 @@ impl Server {
         let all: Vec<_> = (0..size).map(|index| format!("m{index}={}", peer(index))).collect();
         let scheme = if extra.scheme.is_empty() { "http" } else { extra.scheme };
         let mut members = Vec::new();
-        for index in 0..size {
-            let dir = std::env::temp_dir().join(format!(
-                "metal-store-etcd-{}-{}",
-                std::process::id(),
-                ports[index]
-            ));
-            let endpoint = format!("{scheme}://127.0.0.1:{}", ports[index]);
+        for (index, port) in ports.iter().take(size).enumerate() {
+            let dir = std::env::temp_dir().join(format!("metal-store-etcd-{}-{port}", std::process::id()));
+            let endpoint = format!("{scheme}://127.0.0.1:{port}");
             let mut arguments = vec![format!("--name=m{index}"), format!("--data-dir={}", dir.display())];
             arguments.push(format!("--listen-client-urls={endpoint}"));
             arguments.push(format!("--advertise-client-urls={endpoint}"));

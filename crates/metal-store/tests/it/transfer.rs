@@ -56,7 +56,8 @@ async fn damaged_dumps_are_refused_and_leave_an_empty_store() {
     let altered = text.replacen("key/11", "key/xx", 1);
     let newer = text.replacen("\"version\":1", "\"version\":2", 1);
     let unknown = text.replacen("key/0", "unknown/0", 1);
-    let cases: [(&str, &[u8], fn(&RestoreError) -> bool); 8] = [
+    type Expected = fn(&RestoreError) -> bool;
+    let cases: [(&str, &[u8], Expected); 8] = [
         ("cut in the middle", &dump[..dump.len() / 2], |e| matches!(e, RestoreError::Truncated { .. })),
         ("without its trailer", without_trailer.as_bytes(), |e| matches!(e, RestoreError::Truncated { .. })),
         ("without its last byte", &dump[..dump.len() - 1], |e| matches!(e, RestoreError::Truncated { .. })),
