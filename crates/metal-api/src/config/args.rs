@@ -28,7 +28,7 @@ pub struct ArgsError(pub Vec<String>);
 #[command(next_help_heading = "Store")]
 pub struct StoreArgs {
     /// Directory of the embedded store, of generated keys and of the audit log
-    #[arg(long, env = "METAL_API_DATA_DIR", value_name = "DIR")]
+    #[arg(long, env = "METAL_API_DATA_DIR", value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
     /// Members of an etcd cluster, instead of the embedded store
     #[arg(long, env = "METAL_API_ETCD_ENDPOINTS", value_delimiter = ',', value_name = "URL,...")]
