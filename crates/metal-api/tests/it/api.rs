@@ -179,7 +179,7 @@ impl Api {
         self.put("/v1/partition", json!({"id": "fra", "bootconfig": boot})).await.expect(201);
         let constraints = json!([
             {"type": "cores", "min": 8, "max": 8},
-            {"type": "memory", "min": 1, "max": 1 << 40},
+            {"type": "memory", "min": 1, "max": 1_u64 << 40},
             {"type": "storage", "min": 1, "max": 1_u64 << 50},
         ]);
         self.put("/v1/size", json!({"id": "c1", "constraints": constraints})).await.expect(201);
@@ -190,7 +190,7 @@ impl Api {
         let layout = json!({
             "id": "plain",
             "constraints": {"sizes": ["c1"], "images": {"ubuntu": "*", "firewall": "*"}},
-            "disks": [{"device": "/dev/sda", "partitions": [{"number": 1, "size": 0}]}],
+            "disks": [{"device": "/dev/sda", "wipeonreinstall": true, "partitions": [{"number": 1, "size": 0}]}],
             "filesystems": [{"path": "/", "device": "/dev/sda1", "format": "ext4"}],
         });
         self.put("/v1/filesystemlayout", layout).await.expect(201);

@@ -1,9 +1,13 @@
 //! The control plane as its clients see it: the real router over a real store, most tests without a socket.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![expect(clippy::disallowed_methods, reason = "simulated peers are no part of the server's task tree")]
+
 mod agent_denied;
 mod agent_events;
 mod agent_join;
 mod agent_life;
+mod agent_replicas;
 mod agent_streams;
 mod agent_world;
 mod api;

@@ -162,7 +162,7 @@ async fn null_for_every_field_is_as_good_as_nothing() {
         let with_nothing = api.call(Role::Admin, method, &path, json!({})).await;
         assert_eq!(with_nulls.status, with_nothing.status, "{}", operation.id);
         assert!(
-            with_nulls.status < 500 || operation.id == "getVPNAuthKey",
+            with_nulls.status < 500 || ["getVPNAuthKey", "findAuditTraces"].contains(&operation.id),
             "{}: {with_nulls:?}",
             operation.id
         );
