@@ -23,7 +23,7 @@ use metal_runtime::pki::{self, Identity};
 use metal_runtime::tls::KeyPair;
 use metal_runtime::{Clock, TaskTree, clock};
 use metal_sim::{Endpoint, Floor, MachinePlan};
-use metal_store::Published;
+use metal_store::{EngineConfig, Published};
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
@@ -49,7 +49,28 @@ impl World {
     /// Two partitions, an image, a size, a layout, a project with a private network; one rack with four machines,
     /// which nobody has registered yet.
     pub async fn start() -> Self {
-        let app = App::builder().in_memory().clock(Clock::manual(clock::now())).build().await.unwrap();
+        Self::start_on(EngineConfig::Memory).await
+    }
+
+    /// The same, with the documents kept here.
+    pub async fn start_on(engine: EngineConfig) -> Self {
+        let world = Self::serve(engine).await;
+        world.change(furnish).await;
+        world
+    }
+
+    /// Serves what is there.
+    pub async fn serve(engine: EngineConfig) -> Self {
+        // Leadership among replicas takes real time.
+        let clock = match engine {
+            EngineConfig::Etcd(_) => Clock::system(),
+            EngineConfig::Embedded { .. } | EngineConfig::Memory => Clock::manual(clock::now()),
+        };
+        let configure = |config: &mut metal_api::Config| {
+            config.engine = engine;
+            config.reconcile.lease = Duration::from_secs(1);
+        };
+        let app = App::builder().configure(configure).clock(clock).build().await.unwrap();
         let edges = app.tasks.child("agents-under-test");
         let address = agent::start(&app, &edges).await.unwrap().unwrap();
         let endpoint = Endpoint {
@@ -58,9 +79,7 @@ impl World {
             ca_pem: metal_api::pki::authority(&app).await.unwrap().certificate_pem().to_owned(),
         };
         let floor = Floor::plan(PARTITION, 1, 4, 1).unwrap();
-        let world = Self { app, endpoint, floor, edges };
-        world.change(furnish).await;
-        world
+        Self { app, endpoint, floor, edges }
     }
 
     pub async fn change<T: Send + 'static>(
@@ -217,10 +236,15 @@ impl World {
         self.change(move |tx, env| allocation::free(tx, env, &machine)).await;
     }
 
+    /// Ends in the order a server ends in, and in order.
     pub async fn stop(self) {
-        let report = self.app.tasks.shutdown(Duration::from_secs(20)).await;
-        assert!(report.is_clean(), "{report:?}");
+        let patience = Duration::from_secs(20);
+        for tasks in [&self.edges, &self.app.edges, &self.app.background] {
+            tasks.shutdown(patience).await;
+        }
         self.app.close().await;
+        let report = self.app.tasks.shutdown(patience).await;
+        assert!(report.is_clean(), "{report:?}");
     }
 }
 

@@ -135,7 +135,7 @@ async fn a_machine_without_a_stream_stops_waiting_when_it_was_found_twice() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_run_at_the_start_and_when_poked_and_tell_about_it() {
     let world = World::start().await;
-    reconcile::start(&world.app, &world.app.tasks);
+    reconcile::start(&world.app, &world.app.background);
     let board = &world.app.reconcilers;
     let ran = async |name: &str, times: u64| {
         let look = async {
