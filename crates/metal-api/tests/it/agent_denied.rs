@@ -157,7 +157,7 @@ async fn nobody_acts_for_another() {
     let target = Target { machine: uuid.to_string(), switch: world.floor.switches[0].id.clone() };
     let first = world.boot(&mut partition, &target.machine).await;
     world.boot(&mut partition, &target.machine).await;
-    let boot = world.snapshot().state.machine_boots.get(&*target.machine).unwrap().boot.clone();
+    let boot = world.snapshot().state.machine_boots.get(&target.machine).unwrap().boot.clone();
 
     let switch =
         |partition: &str, id: &str| Identity::Switch { partition: partition.to_owned(), id: id.to_owned() };
@@ -222,7 +222,7 @@ async fn nobody_acts_for_another() {
                 Identity::Machine { partition, machine, .. } => Identity::Machine {
                     partition: partition.clone(),
                     machine: *machine,
-                    boot: world.snapshot().state.machine_boots.get(&*target.machine).unwrap().boot.clone(),
+                    boot: world.snapshot().state.machine_boots.get(&target.machine).unwrap().boot.clone(),
                 },
                 other => other.clone(),
             };

@@ -185,7 +185,7 @@ async fn a_switch_in_order_is_not_written_each_time() {
     let status = touches.switch_status(&world.snapshot().state, &id).unwrap();
     assert_eq!(status.last_sync_error.as_ref().unwrap().error.as_deref(), Some("no route"));
     coalesce::flush(&world.app, true).await.unwrap();
-    let kept = world.snapshot().state.switch_statuses.get(&*id).unwrap().clone();
+    let kept = world.snapshot().state.switch_statuses.get(&id).unwrap().clone();
     assert_eq!(
         (kept.applied, kept.last_sync_error.is_some()),
         (8, true),

@@ -99,7 +99,7 @@ async fn a_newer_boot_ends_the_older_one() {
     // The stream of the old boot ends, and with it the waiting.
     let ended = within(parked.message()).await.unwrap_err();
     assert_eq!(ended.code(), Code::Unauthenticated);
-    world.until(|snapshot| !snapshot.machines.get(&*id).unwrap().waiting).await;
+    world.until(|snapshot| !snapshot.machines.get(&id).unwrap().waiting).await;
     assert_eq!(old.event(&id, "Alive").await.unwrap_err().code(), Code::Unauthenticated);
     assert_eq!(old.wait(&id).await.unwrap_err().code(), Code::Unauthenticated);
     let renew = proto::RenewRequest { csr_pem: pki::request().unwrap().csr_pem };

@@ -74,7 +74,7 @@ async fn a_machine_is_installed_and_freed() {
     assert_eq!(allocation.filesystem_layout.unwrap().id, "default");
     let network = &allocation.networks[0];
     assert!(network.private && network.vrf != 0 && network.ips.len() == 1);
-    world.until(|snapshot| !snapshot.machines.get(&*id).unwrap().waiting).await;
+    world.until(|snapshot| !snapshot.machines.get(&id).unwrap().waiting).await;
 
     // Registering again in mid-installation tells the allocation, too.
     let again = within(machine.machine.register(world.registration(0))).await.unwrap().into_inner();
@@ -207,7 +207,7 @@ async fn bmcs_report_and_make_machines_known() {
     assert_eq!((answer.created, answer.updated), (vec![id.clone()], vec![]));
     let answer = within(partition.bmc.report(request)).await.unwrap().into_inner();
     assert_eq!((answer.created, answer.updated), (vec![], vec![id.clone()]));
-    assert_eq!(world.snapshot().state.bmcs.get(&*id).unwrap().address, "10.2.0.1:623");
+    assert_eq!(world.snapshot().state.bmcs.get(&id).unwrap().address, "10.2.0.1:623");
     assert_eq!(world.machine(&id).partition, "fra1");
     world.stop().await;
 }

@@ -60,7 +60,7 @@ async fn agents_go_on_after_a_restart() {
 }
 
 /// The replica that leads, once one does.
-async fn leader<'a>(replicas: [&'a World; 2]) -> &'a World {
+async fn leader(replicas: [&World; 2]) -> &World {
     let look = async {
         loop {
             if let Some(leader) = replicas.iter().find(|world| world.app.reconcilers.leads()) {

@@ -76,7 +76,7 @@ async fn a_machine_that_hangs_up_does_not_wait_any_more() {
     let (agent, stream) = world.park(&mut partition, 0).await;
     drop(stream);
     drop(agent);
-    world.until(|snapshot| !snapshot.machines.get(&*id).unwrap().waiting).await;
+    world.until(|snapshot| !snapshot.machines.get(&id).unwrap().waiting).await;
     let given_back = async {
         while world.app.agents.waits.holds(&id) {
             tokio::task::yield_now().await;
@@ -122,7 +122,7 @@ async fn a_parked_machine_whose_record_was_changed_parks_again() {
     let (_agent, _stream) = world.park(&mut partition, 0).await;
     let named = id.clone();
     world.change(move |tx, _| metal_plan::registration::set_waiting(tx, &named, false)).await;
-    world.until(|snapshot| snapshot.machines.get(&*id).unwrap().waiting).await;
+    world.until(|snapshot| snapshot.machines.get(&id).unwrap().waiting).await;
     world.stop().await;
 }
 
