@@ -8,7 +8,7 @@ use metal_model::id::{
     ImageId, MachineId, NetworkId, PartitionId, ProjectId, SizeId, SizeReservationId, SwitchId, TenantId,
 };
 use metal_model::image::Image;
-use metal_model::machine::Machine;
+use metal_model::machine::{Allocation, Machine};
 use metal_model::network::{AsnClaim, Ip, Network, VrfClaim};
 use metal_model::project::Project;
 use metal_model::size::SizeReservation;
@@ -25,7 +25,7 @@ pub struct Indexes {
     pub machines_by_project: Multi<ProjectId, MachineId>,
     /// Machines of a partition.
     pub machines_by_partition: Multi<PartitionId, MachineId>,
-    /// Allocated machines that use an image.
+    /// Allocated machines that use an image, or may go back to it.
     pub machines_by_image: Multi<ImageId, MachineId>,
     /// Projects of a tenant.
     pub projects_by_tenant: Multi<TenantId, ProjectId>,
@@ -157,14 +157,18 @@ impl Snapshot {
             self.index.machines_by_partition.remove(&old.partition, &old.id);
             if let Some(allocation) = &old.allocation {
                 self.index.machines_by_project.remove(&allocation.project, &old.id);
-                self.index.machines_by_image.remove(&allocation.image, &old.id);
+                for image in images(allocation) {
+                    self.index.machines_by_image.remove(&image, &old.id);
+                }
             }
         }
         if let Some(new) = new {
             self.index.machines_by_partition.add(new.partition.clone(), new.id.clone());
             if let Some(allocation) = &new.allocation {
                 self.index.machines_by_project.add(allocation.project.clone(), new.id.clone());
-                self.index.machines_by_image.add(allocation.image.clone(), new.id.clone());
+                for image in images(allocation) {
+                    self.index.machines_by_image.add(image, new.id.clone());
+                }
             }
         }
     }
@@ -187,4 +191,11 @@ impl Snapshot {
             }
         }
     }
+}
+
+/// Images an allocation needs: the one it shall have, and the installed one, to which an aborted reinstallation goes back.
+fn images(allocation: &Allocation) -> impl Iterator<Item = ImageId> {
+    let installed = allocation.boot_info.as_ref().map(|boot| ImageId::from(&boot.image_id));
+    let installed = installed.filter(|id| !id.is_empty() && *id != allocation.image);
+    std::iter::once(allocation.image.clone()).chain(installed)
 }
