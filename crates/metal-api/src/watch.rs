@@ -131,7 +131,8 @@ async fn watch<W: Watched>(call: Call) -> Result<Reply, Fault> {
     let room = call.app.streams.clone().try_acquire_owned();
     let room = room.map_err(|_| Fault::new(503, "too many streams of changes, please retry later"))?;
     let published = call.snapshot().await?;
-    let feed = call.app.store.watch(Some(after.unwrap_or(published.revision))).map_err(|error| gone(&error))?;
+    let feed =
+        call.app.store.watch(Some(after.unwrap_or(published.revision))).map_err(|error| gone(&error))?;
     let (events, body) = Body::channel(AHEAD);
     let app = call.app.clone();
     let stream = Stream::<W> { app: call.app.clone(), events, seen: feed.revision(), _room: room, _of: [] };

@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub fn open(dir: &Path, max_bytes: u64) -> io::Result<Self> {
-        std::fs::create_dir_all(dir)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let number = segment::list(dir)?.last().map_or(1, |last| last.number);
         let (file, bytes) = open_segment(dir, number)?;
         let segment_bytes = (max_bytes / SEGMENTS).max(LEAST_SEGMENT);
