@@ -17,7 +17,7 @@ use metal_api::Config;
 use metal_api::config::Dex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::api::{Answer, Api, Role};
 
@@ -71,9 +71,7 @@ impl Issuer {
         issuer.serve(keys);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let mut head = vec![0; 4096];
-                let read = stream.read(&mut head).await.unwrap_or(0);
-                let head = String::from_utf8_lossy(&head[..read]).into_owned();
+                let head = read_head(&mut stream).await;
                 let body = {
                     let mut served = served.lock().unwrap();
                     served.asked += 1;
@@ -110,6 +108,13 @@ impl Issuer {
     fn asked(&self) -> usize {
         self.served.lock().unwrap().asked
     }
+}
+
+/// The head of a request, or as much of it as comes.
+pub async fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+    String::from_utf8_lossy(&head).into_owned()
 }
 
 /// A control plane whose provider's tenant logs in at this issuer.

@@ -1,10 +1,11 @@
 //! Partitions through their life.
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use crate::api::{Api, START};
+use crate::issuer::read_head;
 
 fn partition(id: &str) -> Value {
     json!({"id": id, "bootconfig": {"imageurl": "http://i", "kernelurl": "http://k", "commandline": "c"}})
@@ -53,9 +54,7 @@ async fn answering(status: u16) -> String {
     let url = format!("http://{}/x", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = [0; 2048];
-            let read = stream.read(&mut head).await.unwrap_or(0);
-            assert!(head[..read].starts_with(b"HEAD "));
+            assert!(read_head(&mut stream).await.starts_with("HEAD "));
             let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             let _ = stream.write_all(answer.as_bytes()).await;
         }

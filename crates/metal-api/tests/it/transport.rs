@@ -203,6 +203,29 @@ async fn streams_do_not_keep_the_server_from_ending() {
 }
 
 #[tokio::test]
+async fn a_request_that_has_begun_is_answered_before_the_end() {
+    let server = start(|_| ()).await;
+    let app = server.app.clone();
+    let body = r#"{"id":"late","constraints":[]}"#;
+    let more = format!(
+        "content-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    let mut stream = connect(server.rest).await;
+    stream.write_all(head(&app, Role::Admin, "PUT", "/v1/size", &more).as_bytes()).await.unwrap();
+    // The server asks for the body only when the request is on its way.
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let ending = tokio::spawn(server.stop());
+    app.edges.cancelled().await;
+    let (head, _) = ask(&mut stream, body).await;
+    assert!(head.starts_with("http/1.1 201"), "{head}");
+    assert!(ending.await.unwrap().is_clean());
+    assert!(app.store.snapshot().state.sizes.contains("late"));
+}
+
+#[tokio::test]
 async fn two_servers_cannot_have_one_port() {
     let server = start(|_| ()).await;
     let port = server.rest.port();
