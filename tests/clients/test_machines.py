@@ -7,8 +7,9 @@ import time
 
 import pytest
 from metal_python import models as m
+from metal_python.rest import ApiException
 
-from conftest import BIN, Clients
+from conftest import BIN, Clients, message
 from test_resources import refused
 
 
@@ -29,14 +30,14 @@ class Lab:
     def event(self, machine):
         return self.admin.machine.find_machine(machine).events.log[0].event
 
-    def until(self, what, condition, seconds=90):
+    def until(self, what, condition, seconds=90, tell=lambda: ""):
         """Waits for something the simulated machines are about to do."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if condition():
                 return
             time.sleep(0.1)
-        pytest.fail(f"{what} did not happen within {seconds} s")
+        pytest.fail(f"{what} did not happen within {seconds} s {tell()}")
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +94,6 @@ def test_machine_life(lab, place):
     lab.until("phones home", lambda: lab.event(machine.id) == "Phoned Home")
     read = api.machine.find_machine(machine.id)
     assert read.allocation.boot_info.image_id == place["image"] and read.liveliness == "Alive"
-    password = api.machine.get_machine_console_password(m.V1MachineConsolePasswordRequest(id=machine.id, reason="a test"))
-    assert password.console_password
     vrf = f"vrf{network.vrf}"
     ports = [nic for switch in api.switch.list_switches() for nic in switch.nics if nic.vrf == vrf]
     assert len(ports) == 2 and all(network.ips[0] in "".join(nic.filter.cidrs) or nic.filter.cidrs for nic in ports)
@@ -156,6 +155,7 @@ def test_refusals(lab, place):
 def test_states_power_and_issues(lab, place):
     api = lab.admin
     one = api.machine.find_machines(m.V1MachineFindRequest(sizeid=place["size"]))[0].id
+    lab.until("waits", lambda: lab.event(one) == "Waiting")
     refused(400, api.machine.set_machine_state, one, m.V1MachineState(value="LOCKED", description="", metal_hammer_version=""))
     locked = api.machine.set_machine_state(one, m.V1MachineState(value="LOCKED", description="broken fan", metal_hammer_version=""))
     assert locked.state.value == "LOCKED" and locked.state.issuer == "metal-admin@metal-stack.io"
@@ -163,8 +163,18 @@ def test_states_power_and_issues(lab, place):
     refused(422, api.machine.allocate_machine, order(place, uuid=one))
     api.machine.set_machine_state(one, m.V1MachineState(value="RESERVED", description="mine", metal_hammer_version=""))
     assert [f.id for f in api.machine.find_machines(m.V1MachineFindRequest(state_value="RESERVED"))] == [one]
-    mine = api.machine.allocate_machine(order(place, uuid=one, sizeid="", partitionid=""))
-    assert mine.id == one
+    mine = []
+
+    def allocated():
+        # The event Waiting comes a moment before the stream on which the machine waits.
+        try:
+            mine.append(api.machine.allocate_machine(order(place, uuid=one, sizeid="", partitionid="")))
+        except ApiException as error:
+            assert "not waiting" in message(error)[1]
+        return mine
+
+    lab.until("the reserved machine is allocated by its id", allocated)
+    assert mine[0].id == one
     api.machine.free_machine(one)
     api.machine.set_machine_state(one, m.V1MachineState(value="", description="", metal_hammer_version=""))
 
@@ -191,7 +201,8 @@ def test_reservation_keeps_the_last_machines(lab, place):
     waiting = lambda: [x for x in api.machine.find_machines(m.V1MachineFindRequest(sizeid=place["size"]))  # noqa: E731
                        if x.allocation is None and x.events.log[0].event == "Waiting" and not x.state.value]
     total = len(api.machine.find_machines(m.V1MachineFindRequest(sizeid=place["size"])))
-    lab.until("all wait", lambda: len(waiting()) == total)
+    lab.until("all wait", lambda: len(waiting()) == total, tell=lambda: [
+        (x.id, x.state.value, x.events.log[0].event, x.allocation is not None) for x in api.machine.list_machines()])
     reservation = api.size.create_size_reservation(m.V1SizeReservationCreateRequest(
         id="", sizeid=place["size"], partitionids=[place["partition"]], projectid=other, amount=total))
     assert "no machine available" in refused(422, api.machine.allocate_machine, order(place))
