@@ -66,12 +66,17 @@ pub async fn alive(report: &mut Report) -> anyhow::Result<()> {
 }
 
 fn event(n: usize) -> MachineEvent {
-    MachineEvent { machine: fill::machine_id(n % MACHINES), event: "Alive".to_owned(), ..MachineEvent::default() }
+    MachineEvent {
+        machine: fill::machine_id(n % MACHINES),
+        event: "Alive".to_owned(),
+        ..MachineEvent::default()
+    }
 }
 
 /// Gets a one-time token over REST and trades it for the partition's certificate.
 async fn join(server: &Server) -> anyhow::Result<(Endpoint, KeyPair)> {
-    let identity: Identity = format!("metal://partition/{}", fill::PARTITION).parse().context("name the partition")?;
+    let identity: Identity =
+        format!("metal://partition/{}", fill::PARTITION).parse().context("name the partition")?;
     let mut sender = load::connect(&server.address).await?;
     let body = Bytes::from(json!({"identity": identity.to_string()}).to_string());
     let request = (Method::POST, "/v1/pki/token".to_owned(), body);
@@ -85,6 +90,8 @@ async fn join(server: &Server) -> anyhow::Result<(Endpoint, KeyPair)> {
         server_name: "localhost".to_owned(),
         ca_pem: answer["ca"].as_str().context("the authority in the answer")?.to_owned(),
     };
-    let own = metal_sim::join(&endpoint, answer["token"].as_str().context("a token in the answer")?, &identity).await?;
+    let own =
+        metal_sim::join(&endpoint, answer["token"].as_str().context("a token in the answer")?, &identity)
+            .await?;
     Ok((endpoint, own))
 }

@@ -34,6 +34,12 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     }
     took.sort_unstable();
     let note = format!("median of {}, slowest {:.0} ms", took.len(), ms(took[took.len() - 1]));
-    report.add("metalctl machine ls, 1,000 machines, whole process", ms(quantile(&took, 0.5)), "ms", "<= 150", note);
+    report.add(
+        "metalctl machine ls, 1,000 machines, whole process",
+        ms(quantile(&took, 0.5)),
+        "ms",
+        "<= 150",
+        note,
+    );
     Ok(())
 }

@@ -26,14 +26,16 @@ pub fn measure(report: &mut Report, machines: usize) -> anyhow::Result<()> {
     let mut took = Vec::new();
     for seed in 0..2_000_u128 {
         let mut tx = Tx::new(&snapshot);
-        let mut env = Env::new(now, seed, Caller { email: "bench@metal-stack.io".into(), ..Caller::default() });
+        let mut env =
+            Env::new(now, seed, Caller { email: "bench@metal-stack.io".into(), ..Caller::default() });
         let start = Instant::now();
         metal_plan::allocation::allocate_machine(&mut tx, &mut env, &request)?;
         took.push(start.elapsed());
     }
     took.sort_unstable();
     let micros = |share| quantile(&took, share).as_secs_f64() * 1e6;
-    let note = format!("median of {}, p99 {:.0} us; candidate, addresses, ASN, tags", took.len(), micros(0.99));
+    let note =
+        format!("median of {}, p99 {:.0} us; candidate, addresses, ASN, tags", took.len(), micros(0.99));
     report.add(&format!("allocation decision, {machines} machines"), micros(0.5), "us", "<= 100", note);
     Ok(())
 }

@@ -23,13 +23,29 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
 
     let mut acknowledged = Vec::new();
     let leader = leader(&members)?;
-    let gap = pause(&[&first.address, &second.address], &first, &mut acknowledged, || members[leader].process.kill()).await?;
-    report.add("failover: etcd leader killed, longest pause of writes", gap.as_secs_f64(), "s", "<= 5", "3 members, 2 replicas");
+    let gap = pause(&[&first.address, &second.address], &first, &mut acknowledged, || {
+        members[leader].process.kill()
+    })
+    .await?;
+    report.add(
+        "failover: etcd leader killed, longest pause of writes",
+        gap.as_secs_f64(),
+        "s",
+        "<= 5",
+        "3 members, 2 replicas",
+    );
 
     let addresses = [first.address.clone(), second.address.clone()];
     let signer = Server { address: second.address.clone(), ..second };
-    let gap = pause(&[&addresses[0], &addresses[1]], &signer, &mut acknowledged, || first.process.kill()).await?;
-    report.add("failover: API replica killed, longest pause of writes", gap.as_secs_f64(), "s", "<= 5", "client goes to the other one");
+    let gap =
+        pause(&[&addresses[0], &addresses[1]], &signer, &mut acknowledged, || first.process.kill()).await?;
+    report.add(
+        "failover: API replica killed, longest pause of writes",
+        gap.as_secs_f64(),
+        "s",
+        "<= 5",
+        "client goes to the other one",
+    );
 
     let mut sender = load::connect(&signer.address).await?;
     for address in &acknowledged {
@@ -40,7 +56,13 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
         }
     }
     #[expect(clippy::cast_precision_loss, reason = "a count for people")]
-    report.add("failover: acknowledged writes found again", acknowledged.len() as f64, "addresses", "all", "none lost");
+    report.add(
+        "failover: acknowledged writes found again",
+        acknowledged.len() as f64,
+        "addresses",
+        "all",
+        "none lost",
+    );
     Ok(())
 }
 
@@ -66,8 +88,9 @@ async fn pause(
     acknowledged: &mut Vec<String>,
     kill: impl FnOnce(),
 ) -> anyhow::Result<Duration> {
-    let body: Arc<Bytes> =
-        Arc::new(Bytes::from(json!({"networkid": "internet-0", "projectid": fill::PROJECT, "type": "static"}).to_string()));
+    let body: Arc<Bytes> = Arc::new(Bytes::from(
+        json!({"networkid": "internet-0", "projectid": fill::PROJECT, "type": "static"}).to_string(),
+    ));
     let (start, mut last, mut longest) = (Instant::now(), Instant::now(), Duration::ZERO);
     let mut kill = Some(kill);
     let (mut at, mut sender) = (0, None);
@@ -84,7 +107,10 @@ async fn pause(
         let answered = match &mut sender {
             Some(sender) => {
                 let headers = server.signer.headers(&Method::POST);
-                tokio::time::timeout(Duration::from_secs(1), load::send(sender, &headers, request)).await.ok().and_then(Result::ok)
+                tokio::time::timeout(Duration::from_secs(1), load::send(sender, &headers, request))
+                    .await
+                    .ok()
+                    .and_then(Result::ok)
             }
             None => None,
         };

@@ -60,16 +60,34 @@ pub fn base(now: Timestamp) -> Vec<Doc> {
         default_child_prefix_length: [(AddressFamily::V4, 16)].into(),
         ..network("bench-super", "10.0.0.0/8")
     };
-    let child = Network { project: PROJECT.into(), vrf: 7, parent: Some("bench-super".into()), ..network(CHILD, "10.64.0.0/14") };
+    let child = Network {
+        project: PROJECT.into(),
+        vrf: 7,
+        parent: Some("bench-super".into()),
+        ..network(CHILD, "10.64.0.0/14")
+    };
     let layout = v1::FilesystemLayoutResponse {
         id: "default".to_owned(),
-        constraints: v1::FilesystemLayoutConstraints { sizes: vec![SIZE.to_owned()], images: [("debian".to_owned(), "*".to_owned())].into() },
+        constraints: v1::FilesystemLayoutConstraints {
+            sizes: vec![SIZE.to_owned()],
+            images: [("debian".to_owned(), "*".to_owned())].into(),
+        },
         ..Default::default()
     };
     let mut docs = vec![
-        doc(Partition::wrap(Arc::new(Partition { id: PARTITION.into(), created: now, changed: now, ..Default::default() }))),
+        doc(Partition::wrap(Arc::new(Partition {
+            id: PARTITION.into(),
+            created: now,
+            changed: now,
+            ..Default::default()
+        }))),
         Tenant::wrap(Arc::new(Tenant { id: "bench".into(), name: "bench".into(), ..Default::default() })),
-        Project::wrap(Arc::new(Project { id: PROJECT.into(), name: PROJECT.into(), tenant: "bench".into(), ..Default::default() })),
+        Project::wrap(Arc::new(Project {
+            id: PROJECT.into(),
+            name: PROJECT.into(),
+            tenant: "bench".into(),
+            ..Default::default()
+        })),
         Size::wrap(Arc::new(Size { id: SIZE.into(), created: now, changed: now, ..Default::default() })),
         Image::wrap(Arc::new(Image {
             id: IMAGE.into(),
@@ -82,13 +100,21 @@ pub fn base(now: Timestamp) -> Vec<Doc> {
             classification: "supported".into(),
             ..Default::default()
         })),
-        FilesystemLayout::wrap(Arc::new(FilesystemLayout { id: "default".into(), created: now, changed: now, layout: Arc::new(layout) })),
+        FilesystemLayout::wrap(Arc::new(FilesystemLayout {
+            id: "default".into(),
+            created: now,
+            changed: now,
+            layout: Arc::new(layout),
+        })),
         Network::wrap(Arc::new(parent)),
         VrfClaim::wrap(Arc::new(VrfClaim { vrf: 7, networks: vec![CHILD.into()] })),
         Network::wrap(Arc::new(child)),
     ];
     for n in 0..4 {
-        docs.push(Network::wrap(Arc::new(network(&format!("internet-{n}"), &format!("100.{}.0.0/14", 64 + 4 * n)))));
+        docs.push(Network::wrap(Arc::new(network(
+            &format!("internet-{n}"),
+            &format!("100.{}.0.0/14", 64 + 4 * n),
+        ))));
     }
     docs
 }
@@ -137,7 +163,10 @@ fn machine(now: Timestamp, n: usize, is_allocated: bool) -> Machine {
             project: project_of(n).as_str().into(),
             hostname: format!("server-{n}"),
             image: IMAGE.into(),
-            ssh_pub_keys: vec!["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJlbmNoYmVuY2hiZW5jaGJlbmNoYmVuY2hiZW5jaGJl bench".into()],
+            ssh_pub_keys: vec![
+                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJlbmNoYmVuY2hiZW5jaGJlbmNoYmVuY2hiZW5jaGJl bench"
+                    .into(),
+            ],
             ..Default::default()
         })
     });
@@ -150,7 +179,11 @@ fn machine(now: Timestamp, n: usize, is_allocated: bool) -> Machine {
         rack: format!("rack-{:04}", n / RACK).as_str().into(),
         waiting: !is_allocated,
         hardware: Arc::new(hardware(n)),
-        bios: Arc::new(v1::MachineBios { version: "2.1a".into(), vendor: "American Megatrends Inc.".into(), date: "01/02/2024".into() }),
+        bios: Arc::new(v1::MachineBios {
+            version: "2.1a".into(),
+            vendor: "American Megatrends Inc.".into(),
+            date: "01/02/2024".into(),
+        }),
         tags: vec![format!("machine.metal-stack.io/rack=rack-{:04}", n / RACK)],
         allocation,
         ..Machine::default()
@@ -173,11 +206,18 @@ fn hardware(n: usize) -> v1::MachineHardware {
             .into_iter()
             .collect(),
     };
-    let cpu = v1::MetalCpu { vendor: "AuthenticAMD".into(), model: "AMD EPYC 9354P 32-Core Processor".into(), cores: 32, threads: 64 };
+    let cpu = v1::MetalCpu {
+        vendor: "AuthenticAMD".into(),
+        model: "AMD EPYC 9354P 32-Core Processor".into(),
+        cores: 32,
+        threads: 64,
+    };
     v1::MachineHardware {
         memory: 512 << 30,
         cpu_cores: 64,
-        disks: (0..10).map(|d| v1::MachineBlockDevice { name: format!("/dev/nvme{d}n1"), size: 3_840_755_982_336 }).collect(),
+        disks: (0..10)
+            .map(|d| v1::MachineBlockDevice { name: format!("/dev/nvme{d}n1"), size: 3_840_755_982_336 })
+            .collect(),
         cpus: vec![cpu.clone(), cpu],
         gpus: Vec::new(),
         nics: (0..4).map(nic).collect(),
@@ -187,12 +227,29 @@ fn hardware(n: usize) -> v1::MachineHardware {
 fn event_log(now: Timestamp, machine: MachineId, is_allocated: bool) -> EventLog {
     use ProvisioningEvent as E;
     let told: &[E] = if is_allocated {
-        &[E::PhonedHome, E::BootingNewKernel, E::Installing, E::Waiting, E::Registering, E::Preparing, E::PxeBooting]
+        &[
+            E::PhonedHome,
+            E::BootingNewKernel,
+            E::Installing,
+            E::Waiting,
+            E::Registering,
+            E::Preparing,
+            E::PxeBooting,
+        ]
     } else {
         &[E::Waiting, E::Registering, E::Preparing, E::PxeBooting]
     };
-    let events = told.iter().map(|event| Arc::new(Event { time: now, event: *event, message: String::new() })).collect();
-    EventLog { machine, liveliness: Liveliness::Alive, events, last_event_time: Some(now), ..EventLog::default() }
+    let events = told
+        .iter()
+        .map(|event| Arc::new(Event { time: now, event: *event, message: String::new() }))
+        .collect();
+    EventLog {
+        machine,
+        liveliness: Liveliness::Alive,
+        events,
+        last_event_time: Some(now),
+        ..EventLog::default()
+    }
 }
 
 /// The documents as a snapshot, without a store.

@@ -67,7 +67,10 @@ pub async fn connect(address: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> 
     let stream = TcpStream::connect(address).await.with_context(|| format!("connect to {address}"))?;
     stream.set_nodelay(true)?;
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    #[expect(clippy::disallowed_methods, reason = "ends with its connection, in a program that only measures")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "ends with its connection, in a program that only measures"
+    )]
     tokio::spawn(async move {
         // A server that is killed on purpose breaks connections.
         let _ = connection.await;
@@ -118,7 +121,9 @@ pub async fn run(
                     return mine;
                 }
                 let request = make(n);
-                let fresh = signed.as_ref().is_some_and(|(method, at, _)| *method == request.0 && at.elapsed() < Duration::from_secs(20));
+                let fresh = signed.as_ref().is_some_and(|(method, at, _)| {
+                    *method == request.0 && at.elapsed() < Duration::from_secs(20)
+                });
                 if !fresh {
                     signed = Some((request.0.clone(), Instant::now(), signer.headers(&request.0)));
                 }
@@ -131,8 +136,13 @@ pub async fn run(
             }
         });
     }
-    let mut outcome =
-        Outcome { took: Duration::ZERO, latencies: Vec::with_capacity(total), failed: 0, first_failure: None, bodies: Vec::new() };
+    let mut outcome = Outcome {
+        took: Duration::ZERO,
+        latencies: Vec::with_capacity(total),
+        failed: 0,
+        first_failure: None,
+        bodies: Vec::new(),
+    };
     while let Some(done) = workers.join_next().await {
         let done = done?;
         outcome.latencies.extend(done.latencies);
@@ -143,7 +153,11 @@ pub async fn run(
     outcome.took = start.elapsed();
     outcome.latencies.sort_unstable();
     if outcome.latencies.len() < total {
-        bail!("only {} of {total} requests were answered: {:?}", outcome.latencies.len(), outcome.first_failure);
+        bail!(
+            "only {} of {total} requests were answered: {:?}",
+            outcome.latencies.len(),
+            outcome.first_failure
+        );
     }
     Ok(outcome)
 }

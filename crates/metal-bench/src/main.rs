@@ -19,7 +19,9 @@ use report::Report;
 
 /// Measures the promised figures.
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:\n  metal-bench\n  metal-bench --only ip,cli\n  metal-bench --machines 10000 --out /tmp/figures")]
+#[command(
+    after_help = "Examples:\n  metal-bench\n  metal-bench --only ip,cli\n  metal-bench --machines 10000 --out /tmp/figures"
+)]
 struct Args {
     /// Only these groups: decision, ip, allocate, read, list, alive, memory, cli, idle, etcd, failover
     #[arg(long, value_delimiter = ',')]

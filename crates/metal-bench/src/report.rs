@@ -56,7 +56,12 @@ pub fn quantile(sorted: &[std::time::Duration], share: f64) -> std::time::Durati
     if sorted.is_empty() {
         return std::time::Duration::ZERO;
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index into a list of measurements")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index into a list of measurements"
+    )]
     let index = ((sorted.len() - 1) as f64 * share) as usize;
     sorted[index]
 }

@@ -23,16 +23,27 @@ fn post(path: &str, body: &serde_json::Value) -> Make {
 
 fn checked(outcome: Outcome, what: &str) -> anyhow::Result<Outcome> {
     if outcome.failed > 0 {
-        bail!("{what}: {} requests failed, first: {}", outcome.failed, outcome.first_failure.unwrap_or_default());
+        bail!(
+            "{what}: {} requests failed, first: {}",
+            outcome.failed,
+            outcome.first_failure.unwrap_or_default()
+        );
     }
     Ok(outcome)
 }
 
 fn latency(outcome: &Outcome) -> String {
-    format!("p50 {:.1} ms, p99 {:.1} ms", ms(quantile(&outcome.latencies, 0.5)), ms(quantile(&outcome.latencies, 0.99)))
+    format!(
+        "p50 {:.1} ms, p99 {:.1} ms",
+        ms(quantile(&outcome.latencies, 0.5)),
+        ms(quantile(&outcome.latencies, 0.99))
+    )
 }
 
-async fn filled(engine: Engine, docs: Vec<metal_model::doc::Doc>) -> anyhow::Result<(tempfile::TempDir, Vec<server::Etcd>, Server)> {
+async fn filled(
+    engine: Engine,
+    docs: Vec<metal_model::doc::Doc>,
+) -> anyhow::Result<(tempfile::TempDir, Vec<server::Etcd>, Server)> {
     let dir = work_dir()?;
     let members = if engine == Engine::Etcd { server::etcd(1)? } else { Vec::new() };
     let target = match engine {
@@ -55,15 +66,28 @@ pub async fn ip_acquires(report: &mut Report, engine: Engine) -> anyhow::Result<
     };
     let mut rates = Vec::new();
     for (n, used) in fills.iter().enumerate() {
-        let body = json!({"networkid": format!("internet-{n}"), "projectid": fill::PROJECT, "type": "ephemeral"});
+        let body =
+            json!({"networkid": format!("internet-{n}"), "projectid": fill::PROJECT, "type": "ephemeral"});
         if *used > 0 {
-            checked(load::run(&server.address, &server.signer, 256, *used, false, post("/v1/ip/allocate", &body)).await?, "fill network")?;
+            checked(
+                load::run(&server.address, &server.signer, 256, *used, false, post("/v1/ip/allocate", &body))
+                    .await?,
+                "fill network",
+            )?;
         }
-        let outcome = load::run(&server.address, &server.signer, 256, total, true, post("/v1/ip/allocate", &body)).await?;
+        let outcome =
+            load::run(&server.address, &server.signer, 256, total, true, post("/v1/ip/allocate", &body))
+                .await?;
         let outcome = checked(outcome, "acquire addresses")?;
         distinct(&outcome, "ipaddress", total)?;
         rates.push(outcome.rate());
-        report.add(&format!("IP acquires, {label}, 256 concurrent, {used} used"), outcome.rate(), "/s", target, latency(&outcome));
+        report.add(
+            &format!("IP acquires, {label}, 256 concurrent, {used} used"),
+            outcome.rate(),
+            "/s",
+            target,
+            latency(&outcome),
+        );
     }
     let (least, most) = rates.iter().fold((f64::MAX, 0.0_f64), |(a, b), rate| (a.min(*rate), b.max(*rate)));
     report.add(&format!("IP acquires, {label}: slowest / fastest"), least / most, "ratio", ">= 0.8", "");
@@ -93,11 +117,25 @@ pub async fn allocations(report: &mut Report, engine: Engine) -> anyhow::Result<
         "name": "bench", "projectid": fill::PROJECT, "partitionid": fill::PARTITION, "sizeid": fill::SIZE, "imageid": fill::IMAGE,
         "ssh_pub_keys": [], "networks": [{"networkid": fill::CHILD, "autoacquire": true}], "tags": ["bench"],
     });
-    let run = load::run(&server.address, &server.signer, 1_000.min(count), count, true, post("/v1/machine/allocate", &body)).await?;
+    let run = load::run(
+        &server.address,
+        &server.signer,
+        1_000.min(count),
+        count,
+        true,
+        post("/v1/machine/allocate", &body),
+    )
+    .await?;
     let outcome = checked(run, "allocate machines")?;
     distinct(&outcome, "id", count)?;
     let note = format!("{}, each of {count} machines once", latency(&outcome));
-    report.add(&format!("machine allocations, {label}, 1,000 concurrent"), outcome.rate(), "/s", ">= 1000", note);
+    report.add(
+        &format!("machine allocations, {label}, 1,000 concurrent"),
+        outcome.rate(),
+        "/s",
+        ">= 1000",
+        note,
+    );
     Ok(())
 }
 
@@ -144,18 +182,46 @@ pub async fn large_fleet(report: &mut Report, machines: usize) -> anyhow::Result
     let (_dir, _members, server) = filled(Engine::Embedded, docs).await?;
     let label = format!("{machines} machines");
     report.add(&format!("start from disk, {label}"), server.started_in.as_secs_f64(), "s", "<= 5", "");
-    report.add(&format!("memory after start, {label}"), footprint::resident_mib(server.process.id())?, "MiB", "<= 1536", "resident");
+    report.add(
+        &format!("memory after start, {label}"),
+        footprint::resident_mib(server.process.id())?,
+        "MiB",
+        "<= 1536",
+        "resident",
+    );
 
-    let get: Make = Arc::new(move |n| (Method::GET, format!("/v1/machine/{}", fill::machine_id(n * 7919 % machines)), Bytes::new()));
-    let outcome = checked(load::run(&server.address, &server.signer, 64, 100_000, false, get).await?, "get machines")?;
-    report.add(&format!("GET /v1/machine/{{id}}, {label}"), outcome.rate(), "/s", ">= 20000", latency(&outcome));
+    let get: Make = Arc::new(move |n| {
+        (Method::GET, format!("/v1/machine/{}", fill::machine_id(n * 7919 % machines)), Bytes::new())
+    });
+    let outcome =
+        checked(load::run(&server.address, &server.signer, 64, 100_000, false, get).await?, "get machines")?;
+    report.add(
+        &format!("GET /v1/machine/{{id}}, {label}"),
+        outcome.rate(),
+        "/s",
+        ">= 20000",
+        latency(&outcome),
+    );
 
     let find: Make = Arc::new(move |n| {
         let body = json!({"allocation_project": fill::project_of(n * 7919 % machines)}).to_string();
         (Method::POST, "/v1/machine/find".to_owned(), Bytes::from(body))
     });
-    let outcome = checked(load::run(&server.address, &server.signer, 64, 10_000, false, find).await?, "find machines")?;
-    report.add(&format!("POST /v1/machine/find by project, 50 of {label}"), outcome.rate(), "/s", ">= 5000", latency(&outcome));
-    report.add(&format!("memory after load, {label}"), footprint::resident_mib(server.process.id())?, "MiB", "<= 1536", "resident");
+    let outcome =
+        checked(load::run(&server.address, &server.signer, 64, 10_000, false, find).await?, "find machines")?;
+    report.add(
+        &format!("POST /v1/machine/find by project, 50 of {label}"),
+        outcome.rate(),
+        "/s",
+        ">= 5000",
+        latency(&outcome),
+    );
+    report.add(
+        &format!("memory after load, {label}"),
+        footprint::resident_mib(server.process.id())?,
+        "MiB",
+        "<= 1536",
+        "resident",
+    );
     Ok(())
 }

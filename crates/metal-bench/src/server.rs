@@ -74,7 +74,8 @@ pub struct Etcd {
 /// Starts etcd members that form one cluster.
 pub fn etcd(members: usize) -> anyhow::Result<Vec<Etcd>> {
     let ports = (0..members).map(|_| Ok((free_port()?, free_port()?))).collect::<anyhow::Result<Vec<_>>>()?;
-    let cluster: Vec<String> = ports.iter().enumerate().map(|(n, (_, peer))| format!("m{n}=http://127.0.0.1:{peer}")).collect();
+    let cluster: Vec<String> =
+        ports.iter().enumerate().map(|(n, (_, peer))| format!("m{n}=http://127.0.0.1:{peer}")).collect();
     let mut all = Vec::new();
     for (n, (client, peer)) in ports.iter().enumerate() {
         let dir = work_dir()?;
@@ -103,7 +104,10 @@ pub fn work_dir() -> anyhow::Result<TempDir> {
 
 /// Engine settings for the endpoints of a cluster.
 pub fn etcd_engine(members: &[Etcd]) -> EngineConfig {
-    EngineConfig::Etcd(EtcdConfig { endpoints: members.iter().map(|m| m.endpoint.clone()).collect(), ..EtcdConfig::default() })
+    EngineConfig::Etcd(EtcdConfig {
+        endpoints: members.iter().map(|m| m.endpoint.clone()).collect(),
+        ..EtcdConfig::default()
+    })
 }
 
 /// A running `metal-api`.
@@ -131,7 +135,14 @@ impl Server {
         command
             .arg("serve")
             .args(["--port", &port.to_string(), "--grpc-port", &grpc_port.to_string()])
-            .args(["--metrics-server-bind-addr", &format!("127.0.0.1:{metrics}"), "--rate-limit", "0", "--log-level", "warn"])
+            .args([
+                "--metrics-server-bind-addr",
+                &format!("127.0.0.1:{metrics}"),
+                "--rate-limit",
+                "0",
+                "--log-level",
+                "warn",
+            ])
             .arg("--data-dir")
             .arg(data);
         if let Some(members) = endpoints {
@@ -144,7 +155,8 @@ impl Server {
         command.env("METAL_API_HMAC_ADMIN_LIFETIME", "10m");
         let log = std::fs::File::create(data.join("server.log"))?;
         let start = Instant::now();
-        let process = Process(command.stdout(log.try_clone()?).stderr(log).spawn().context("start metal-api")?);
+        let process =
+            Process(command.stdout(log.try_clone()?).stderr(log).spawn().context("start metal-api")?);
         let mut server = Self {
             address: format!("127.0.0.1:{port}"),
             grpc_port,
@@ -167,7 +179,10 @@ impl Server {
                 }
             }
             if start.elapsed() > Duration::from_secs(120) {
-                bail!("metal-api is not ready after two minutes, see {}", self.data.join("server.log").display());
+                bail!(
+                    "metal-api is not ready after two minutes, see {}",
+                    self.data.join("server.log").display()
+                );
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
