@@ -1,5 +1,7 @@
 //! BMCs, as the agent of a partition sees them: reports in, commands out. Commands are documents; the stream sends
 //! those that wait, oldest first, and they wait until acknowledged or too old, whatever happens to the stream.
+//!
+//! A report about a machine of another partition is not taken: it appears in neither list of the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,6 @@ use metal_model::id::PartitionId;
 use metal_model::v1;
 use metal_plan::machine::{BmcReport, report_bmcs};
 use metal_plan::{Env, Snapshot, Tx, command};
-use metal_proto::ApiError;
 use metal_proto::v1 as proto;
 use metal_proto::v1::bmc_service_server::BmcService;
 use metal_runtime::TaskTree;
@@ -50,16 +51,27 @@ impl BmcService for Bmc {
     ) -> Result<Response<proto::BmcReportResponse>, Status> {
         let caller = identity::caller(&request)?;
         let proto::BmcReportRequest { partition, reports } = request.into_inner();
-        let check = |snapshot: &Snapshot| {
-            let partition = identity::partition(snapshot, &caller, &partition)?;
-            let machine = |report: &proto::BmcReport| {
-                let (machine, _) = identity::machine_of_partition(snapshot, &caller, &report.machine)?;
-                Ok(machine)
-            };
-            Ok((partition, reports.iter().map(machine).collect::<Result<Vec<_>, ApiError>>()?))
-        };
-        let (partition, machines) = identity::check(&self.app, check).await?;
-        let reports: Vec<_> = machines.into_iter().zip(reports.into_iter().map(stored_report)).collect();
+        let check = |snapshot: &Snapshot| identity::partition(snapshot, &caller, &partition);
+        let partition = identity::check(&self.app, check).await?;
+        let mut own = Vec::with_capacity(reports.len());
+        for report in reports {
+            let check =
+                |snapshot: &Snapshot| identity::machine_of_partition(snapshot, &caller, &report.machine);
+            match identity::check(&self.app, check).await {
+                Ok((machine, _)) => own.push((machine.as_str().to_owned(), stored_report(report))),
+                // One machine that moved here from elsewhere must not silence the others.
+                Err(status) => {
+                    let (machine, reason) = (report.machine.as_str(), status.message());
+                    tracing::warn!(
+                        machine,
+                        partition = partition.as_str(),
+                        reason,
+                        "report of a BMC refused"
+                    );
+                }
+            }
+        }
+        let reports = own;
         let mut answer = proto::BmcReportResponse::default();
         for chunk in reports.chunks(REPORTS) {
             let (chunk, partition) = (chunk.to_vec(), partition.clone());

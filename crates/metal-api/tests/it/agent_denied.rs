@@ -81,7 +81,12 @@ async fn call(agent: &mut Agent, method: &str, target: &Target) -> Result<(), St
             let report = proto::BmcReport { machine, ..Default::default() };
             // The partition is left out, so that only the machine gives the caller away.
             let request = proto::BmcReportRequest { partition: String::new(), reports: vec![report] };
-            done(agent.bmc.report(request).await)
+            let answer = agent.bmc.report(request).await?.into_inner();
+            match answer.updated.len() + answer.created.len() {
+                // What is not taken is left out of the answer.
+                0 => Err(Status::permission_denied("not taken")),
+                _ => Ok(()),
+            }
         }
         "BmcService.Commands" => {
             done(agent.bmc.commands(proto::CommandsRequest { partition, after: 0 }).await)
