@@ -152,6 +152,7 @@ pub async fn list(report: &mut Report) -> anyhow::Result<()> {
         for (name, value) in server.signer.headers(&Method::GET) {
             request = request.header(name, value);
         }
+        sender.ready().await?;
         let start = Instant::now();
         let mut body = sender.send_request(request.body(Full::new(Bytes::new()))?).await?.into_body();
         bytes = 0;
