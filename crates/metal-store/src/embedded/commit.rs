@@ -70,7 +70,7 @@ impl<S: State> Committer<S> {
     /// Finds out what a failed write has left behind.
     fn resolve(&mut self, group: Group<S>, started: Instant, error: Cause) {
         self.shared.counters.failures.fetch_add(1, Relaxed);
-        tracing::error!(%error, revision = group.revision, "a group could not be written; opening the store again");
+        tracing::error!(error = %metal_runtime::chain(&*error), revision = group.revision, "a group could not be written; opening the store again");
         match self.engine.reopen() {
             Ok(revision) if revision == group.revision => {
                 self.shared.counters.recovered.fetch_add(1, Relaxed);

@@ -141,7 +141,9 @@ impl<S: State> Replica<S> {
         if self.hurry.is_cancelled() {
             return self.fail(group, Arc::new(Closing));
         }
-        self.hold_back().await;
+        if !group.is_read_only() {
+            self.hold_back().await;
+        }
         if group.base != self.shared.snapshot().revision {
             return self.give_back(group);
         }
@@ -283,7 +285,7 @@ impl<S: State> Replica<S> {
                 self.shared.counters.recovered.fetch_add(1, Relaxed);
                 self.succeed(group, started);
                 if let Err(error) = self.catch_up(other.modified, Instant::now()).await {
-                    tracing::warn!(%error, "could not catch up after a lost answer");
+                    tracing::warn!(error = %metal_runtime::chain(&*error), "could not catch up after a lost answer");
                 }
             }
             (Resolution::NotCommitted, Some(other)) => self.conflict(group, Some(other), started).await,

@@ -84,7 +84,7 @@ impl Watcher {
         loop {
             match self.follow().await {
                 End::Lost(error) => {
-                    tracing::warn!(%error, revision = self.next, "lost the watch on etcd; trying again");
+                    tracing::warn!(error = %metal_runtime::chain(&*error), revision = self.next, "lost the watch on etcd; trying again");
                     if std::mem::replace(&mut reached, self.next) != self.next {
                         backoff = Backoff::default();
                     }
@@ -217,7 +217,7 @@ impl Watcher {
                     return self.updates.send(Update::Listing(listing)).await.is_ok();
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "could not list all documents; trying again");
+                    tracing::warn!(error = %metal_runtime::chain(&error), "could not list all documents; trying again");
                     backoff.wait().await;
                 }
             }
