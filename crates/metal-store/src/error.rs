@@ -228,11 +228,6 @@ pub enum FeedError {
     Closed,
 }
 
-/// Marker error: the store is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the store is closed")]
-pub struct Closed;
-
 /// A dump could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("write dump")]

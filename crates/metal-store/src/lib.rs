@@ -29,14 +29,12 @@ mod stored;
 
 pub use config::{EngineConfig, EtcdConfig, Options, TlsFiles};
 pub use dump::DumpSummary;
-pub use error::{
-    Closed, DumpError, FeedError, FreshError, OpenError, RestoreError, TransactError, WatchError,
-};
+pub use error::{DumpError, FeedError, FreshError, OpenError, RestoreError, TransactError, WatchError};
 pub use feed::{Change, Commit, Feed};
 pub use restore::{RestoreSummary, restore};
 pub use shared::Published;
 pub use stats::Stats;
-pub use store::{Committed, Store};
+pub use store::{Committed, Spawn, Store};
 
 pub use metal_model::document::{Changes, DecodeError, Revision, State, Write};
 

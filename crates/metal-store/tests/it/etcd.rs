@@ -70,6 +70,10 @@ async fn a_replica_that_was_away_during_a_compaction_catches_up() {
     client.compact(now, None).await.unwrap();
     assert_eq!(away.snapshot().revision, 10);
     proxy.set_open(true);
+    let read =
+        away.transact("read", |state: &Registers, _| Ok::<_, ()>((Changes::default(), state.text("key/1"))));
+    let read = read.await.unwrap();
+    assert_eq!((read.revision, read.value.as_deref()), (last.revision, Some("new")), "reading is no excuse");
     let fresh = away.fresh().await.unwrap();
     assert_eq!(fresh.revision, last.revision);
     assert_eq!(fresh.state.all(), here.snapshot().state.all());

@@ -11,6 +11,7 @@ mod etcd;
 mod faults;
 mod feed;
 mod history;
+mod measure;
 mod registers;
 mod secure;
 mod serialisable;
