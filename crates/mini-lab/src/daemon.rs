@@ -95,7 +95,7 @@ async fn start(
     let (client, key) = server::connect(directory, plan).await?;
     report.send_modify(|report| report.stage = Stage::Resources);
     let network = resources::ensure(&client, plan).await?;
-    resources::write_context(directory, plan, &key)?;
+    resources::write_context(directory, plan, &key, &network)?;
     report.send_modify(|report| {
         report.stage = Stage::Agents;
         report.network = Some(network);

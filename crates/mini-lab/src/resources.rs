@@ -249,8 +249,8 @@ async fn project_network(client: &Client, plan: &Plan) -> Result<String, Error> 
     client.network().allocate(&request).await.map(|network| network.id)
 }
 
-/// Writes what metalctl and a shell need to reach this lab.
-pub fn write_context(directory: &Directory, plan: &Plan, key: &str) -> anyhow::Result<()> {
+/// Writes what metalctl and a shell need to reach this lab; `network` is the project's first one.
+pub fn write_context(directory: &Directory, plan: &Plan, key: &str, network: &str) -> anyhow::Result<()> {
     let context = serde_json::json!({
         "current": "mini-lab",
         "contexts": { "mini-lab": { "url": plan.url(), "hmac": key, "hmac_auth_type": "Metal-Admin" } },
@@ -260,9 +260,13 @@ pub fn write_context(directory: &Directory, plan: &Plan, key: &str) -> anyhow::R
     let programs = std::env::current_exe().context("find this program")?;
     let programs = programs.parent().context("a program is in a directory")?;
     let environment = format!(
-        "# Source this to have metalctl talk to the lab.\nexport METALCTL_CONFIG='{}'\nexport PATH='{}':\"$PATH\"\n",
+        "# Source this to have metalctl talk to the lab.\n\
+         export METALCTL_CONFIG='{}'\n\
+         export PATH='{}':\"$PATH\"\n\
+         export PARTITION='{}' PROJECT='{PROJECT}' NETWORK='{network}'\n",
         directory.metalctl_config().display(),
-        programs.display()
+        programs.display(),
+        plan.partition,
     );
     write_public(&directory.environment(), environment.as_bytes())?;
     Ok(())
