@@ -1,7 +1,7 @@
 //! The OpenAPI document, made from the table of operations and the schemas of the models: nothing in it is written
 //! by hand, so it cannot tell anything else than the server does.
 
-use metal_model::v1::operation::{ADDED_QUERY, ADDITIONS, ALL, MULTIPART};
+use metal_model::v1::operation::{ADDED_QUERY, ADDITIONS, ALL, DRY_RUN, MULTIPART};
 use metal_model::v1::{Access, Body, Operation, QueryKind, QueryParam, schemas};
 use serde_json::{Map, Value, json};
 
@@ -95,7 +95,12 @@ fn query_parameter(parameter: &QueryParam) -> Value {
         QueryKind::Text => json!({ "type": "string" }),
         QueryKind::Number => json!({ "type": "integer", "format": "int64", "minimum": 0 }),
     };
-    json!({ "name": parameter.name, "in": "query", "required": false, "schema": schema })
+    let mut described = json!({ "name": parameter.name, "in": "query", "required": false, "schema": schema });
+    if parameter.name == DRY_RUN.name {
+        described["description"] =
+            json!("decide and commit nothing; machines and firewalls answer a v1.Explanation");
+    }
+    described
 }
 
 fn request(operation: &Operation) -> Option<Value> {

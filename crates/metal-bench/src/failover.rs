@@ -24,7 +24,7 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     let mut acknowledged = Vec::new();
     let leader = leader(&members)?;
     let gap = pause(&[&first.address, &second.address], &first, &mut acknowledged, || {
-        members[leader].process.kill()
+        members[leader].process.kill();
     })
     .await?;
     report.add(

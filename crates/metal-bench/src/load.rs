@@ -39,6 +39,12 @@ impl Outcome {
     }
 }
 
+/// The three headers of the scheme.
+pub type Headers = [(&'static str, String); 3];
+
+/// Headers for a method, and when they were signed.
+type Signed = (Method, Instant, Headers);
+
 /// Signs requests like the technical user `Metal-Admin`.
 #[derive(Debug, Clone)]
 pub struct Signer {
@@ -52,7 +58,7 @@ impl Signer {
     }
 
     /// Headers that are valid for about a minute: the scheme signs date, method and salt only.
-    pub fn headers(&self, method: &Method) -> [(&'static str, String); 3] {
+    pub fn headers(&self, method: &Method) -> Headers {
         let date = metal_runtime::clock::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let salt = "abcdefghijklmnopqrstuvwx".to_owned();
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, self.key.as_bytes());
@@ -114,7 +120,7 @@ pub async fn run(
         let (next, make, signer) = (next.clone(), make.clone(), signer.clone());
         workers.spawn(async move {
             let mut mine = Worker::default();
-            let mut signed: Option<(Method, Instant, [(&'static str, String); 3])> = None;
+            let mut signed: Option<Signed> = None;
             loop {
                 let n = next.fetch_add(1, Ordering::Relaxed);
                 if n >= total {

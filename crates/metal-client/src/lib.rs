@@ -6,7 +6,6 @@
 mod auth;
 mod client;
 mod error;
-mod explanation;
 mod request;
 mod resource;
 mod watch;
@@ -14,7 +13,6 @@ mod watch;
 pub use auth::{Auth, HmacKind, sign};
 pub use client::{Builder, Client};
 pub use error::{ApiError, Error};
-pub use explanation::{Chosen, ChosenNetwork, Explanation, Rejected};
 pub use request::Request;
 pub use resource::*;
 pub use watch::Watch;

@@ -4,7 +4,7 @@ use metal_model::v1::{FirewallCreateRequest, FirewallFindRequest, FirewallRespon
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::explanation::Explanation;
+use metal_model::v1::Explanation;
 
 /// Operations on firewalls.
 #[derive(Debug, Clone, Copy)]

@@ -9,8 +9,8 @@ use metal_model::v1::{
 
 use crate::client::Client;
 use crate::error::Error;
-use crate::explanation::Explanation;
 use crate::watch::Watch;
+use metal_model::v1::Explanation;
 
 /// Operations on machines.
 #[derive(Debug, Clone, Copy)]

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod error;
+pub mod explanation;
 pub mod filesystem_layout;
 pub mod firewall;
 pub mod firmware;
@@ -39,6 +40,7 @@ pub mod watch;
 
 pub use audit::*;
 pub use error::HttpErrorResponse;
+pub use explanation::*;
 pub use filesystem_layout::*;
 pub use firewall::*;
 pub use firmware::*;

@@ -85,7 +85,7 @@ fn models() -> Vec<NamedSchema> {
         FirmwaresResponse AuditFindRequest AuditResponse VpnRequest VpnResponse User HealthResponse
         Version MachineFindRequest MachineIssuesRequest NetworkFindRequest IpFindRequest ImageFindRequest
         SwitchFindRequest HttpErrorResponse TaskResponse AnyWatchEvent PkiTokenRequest PkiTokenResponse
-        PkiCaResponse
+        PkiCaResponse ChosenNetwork Chosen Rejected Explanation
     }
 }
 

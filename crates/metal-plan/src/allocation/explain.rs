@@ -5,77 +5,11 @@ use std::collections::BTreeMap;
 use metal_model::event_log::{EventLog, Liveliness};
 use metal_model::machine::{Availability, Machine, MachineNetwork, Role};
 use metal_model::v1;
-use serde::Serialize;
+use metal_model::v1::{Chosen, ChosenNetwork, Explanation, Rejected};
 
 use super::allocate;
 use super::spec::Spec;
-use crate::{Class, Env, Error, Snapshot, Tx, size_reservation};
-
-/// Answer of a dry run.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Explanation {
-    /// Would the allocation succeed now?
-    pub possible: bool,
-    /// Why not, as the allocation itself would answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Class of that refusal, for edges that want its status.
-    #[serde(skip)]
-    pub class: Option<Class>,
-    /// Field of the request that is to blame.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<&'static str>,
-    /// The machine that would be taken; another of the equally good ones next time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub machine: Option<Chosen>,
-    /// Machines of the partition (or the one named by its id) that were looked at.
-    pub considered: usize,
-    /// Of these, how many could be handed out.
-    pub available: usize,
-    /// Of the available ones, how many are kept for reservations of other projects.
-    pub reserved: i64,
-    /// What keeps the others back, most frequent first.
-    pub rejected: Vec<Rejected>,
-}
-
-/// The machine that would be taken, and what it would get.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Chosen {
-    /// The machine.
-    pub id: String,
-    /// Its rack.
-    pub rackid: String,
-    /// Its size.
-    pub sizeid: String,
-    /// Its partition.
-    pub partitionid: String,
-    /// The image the request means.
-    pub imageid: String,
-    /// The layout of its disks.
-    pub filesystemlayoutid: String,
-    /// Its networks.
-    pub networks: Vec<ChosenNetwork>,
-}
-
-/// A network the machine would be in.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct ChosenNetwork {
-    /// The network.
-    pub networkid: String,
-    /// How the machine would take part.
-    pub networktype: &'static str,
-    /// Addresses it would have.
-    pub ips: Vec<String>,
-}
-
-/// Machines that cannot be handed out for one reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Rejected {
-    /// The reason.
-    pub reason: &'static str,
-    /// How many machines it is for.
-    pub machines: usize,
-}
+use crate::{Env, Error, Snapshot, Tx, size_reservation};
 
 /// What would happen to this request. As firewall, rules are not looked at; see [`explain_firewall`].
 pub fn explain(
@@ -117,18 +51,14 @@ fn attempt(
 }
 
 fn refusal(error: Error) -> Explanation {
-    Explanation {
-        reason: Some(error.message),
-        class: Some(error.class),
-        field: error.field,
-        ..Explanation::default()
-    }
+    let field = error.field.map(str::to_owned);
+    Explanation { reason: Some(error.message), field, ..Explanation::default() }
 }
 
 fn chosen(machine: &Machine) -> Chosen {
     let network = |network: &MachineNetwork| ChosenNetwork {
         networkid: network.network.to_string(),
-        networktype: network.kind.wire(),
+        networktype: network.kind.wire().to_owned(),
         ips: network.ips.iter().map(ToString::to_string).collect(),
     };
     let allocation = machine.allocation.as_deref();
@@ -144,7 +74,7 @@ fn chosen(machine: &Machine) -> Chosen {
 }
 
 fn count(snapshot: &Snapshot, spec: &Spec, answer: &mut Explanation) {
-    let mut reasons: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut reasons: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut consider = |machine: &Machine| {
         answer.considered += 1;
         let log = snapshot.event_logs.get(machine.id.as_str()).map(AsRef::as_ref);
@@ -163,7 +93,8 @@ fn count(snapshot: &Snapshot, spec: &Spec, answer: &mut Explanation) {
             answer.reserved = kept.kept_from;
         }
     }
-    answer.rejected = reasons.into_iter().map(|(reason, machines)| Rejected { reason, machines }).collect();
+    let rejected = |(reason, machines): (&str, u64)| Rejected { reason: reason.to_owned(), machines };
+    answer.rejected = reasons.into_iter().map(rejected).collect();
     answer.rejected.sort_by_key(|rejected| std::cmp::Reverse(rejected.machines));
 }
 

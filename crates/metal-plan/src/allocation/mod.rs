@@ -23,7 +23,7 @@ use std::sync::Arc;
 use metal_model::machine::{Machine, Role};
 use metal_model::v1;
 
-pub use explain::{Explanation, Rejected, explain, explain_firewall};
+pub use explain::{explain, explain_firewall};
 pub use release::{delete, free, reinstall};
 pub use tag::machine_tags;
 

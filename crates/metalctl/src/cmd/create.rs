@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use metal_client::Explanation;
+use metal_model::v1::Explanation;
 use metal_model::v1::{MachineAllocateRequest, MachineAllocationNetwork, MachineResponse};
 use serde_json::Value;
 
