@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
-/// Starts `"$@"` in the background and kills it, and removes its directory, when standard input ends.
-const HOLD: &str = r#"dir=$1; shift; "$@" & pid=$!; read -r _; kill -9 "$pid"; wait "$pid"; rm -rf "$dir""#;
+/// Starts `"$@"` in the background and kills it, and removes its directory, when standard input ends. The shell
+/// lets go of standard error, or saying that its child was killed would kill it too.
+const HOLD: &str = r#"dir=$1; shift; "$@" & pid=$!; exec 2>/dev/null; read -r _; kill -9 "$pid"; wait "$pid"; rm -rf "$dir""#;
 
 /// Something to tell a member beside its ports.
 #[derive(Debug, Clone, Default)]

@@ -221,12 +221,13 @@ fn a_dry_run_says_what_and_why_not() {
     }
     let answer = explain(&world.snapshot, env, &request("p1"), Role::Machine);
     assert_eq!(answer.reason.as_deref(), Some("no machine available"));
-    let rejected: Vec<_> = answer.rejected.iter().map(|r| (r.machines, r.reason)).collect();
+    let rejected: Vec<_> = answer.rejected.iter().map(|r| (r.machines, r.reason.as_str())).collect();
     assert_eq!(
         rejected,
         [(2, "not waiting for an allocation"), (1, "not heard of lately"), (1, "reserved by an operator")]
     );
     let answer = explain(&world.snapshot, env, &request("p9"), Role::Machine);
-    assert_eq!((answer.class, answer.possible), (Some(Class::NotFound), false));
+    let unknown = Some("NotFound no project with id \"p9\" found");
+    assert_eq!((answer.reason.as_deref(), answer.possible), (unknown, false));
     assert_eq!(world.revision, before + 2, "only the two machines were changed");
 }
