@@ -32,10 +32,12 @@ pub fn decode<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, DecodeEr
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }
+    // Strings that are skipped are not looked at by the parser, yet a document is text as a whole.
+    let text = std::str::from_utf8(bytes).map_err(|error| not_text(bytes, error.valid_up_to()))?;
     // Most documents have no nulls where they matter; only the others, and the faulty, pay for a tree.
-    match serde_json::from_slice(bytes) {
+    match serde_json::from_str(text) {
         Ok(document) => Ok(document),
-        Err(_) => decode_value(parse(bytes)?),
+        Err(_) => decode_value(parse(text)?),
     }
 }
 
@@ -51,8 +53,19 @@ pub fn decode_value<T: DeserializeOwned + Default>(mut value: Value) -> Result<T
     })
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, DecodeError> {
-    serde_json::from_slice(bytes).map_err(|e| DecodeError::Malformed {
+/// Where the text ends to be UTF-8.
+fn not_text(bytes: &[u8], at: usize) -> DecodeError {
+    let before = &bytes[..at];
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    DecodeError::Malformed {
+        line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+        column: at - line_start + 1,
+        why: "the text is not UTF-8".to_owned(),
+    }
+}
+
+fn parse(text: &str) -> Result<Value, DecodeError> {
+    serde_json::from_str(text).map_err(|e| DecodeError::Malformed {
         line: e.line(),
         column: e.column(),
         why: without_position(&e.to_string()),
