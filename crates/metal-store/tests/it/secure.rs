@@ -67,7 +67,7 @@ async fn tls_and_passwords_work_and_their_absence_is_explained() {
         password: Some("metalpw".to_owned()),
     };
     let tasks = TaskTracker::new();
-    let options = Options { deadline: Duration::from_secs(1), ..Options::default() };
+    let options = Options { deadline: Duration::from_secs(4), ..Options::default() };
     let (one, two) = (
         open(&EngineConfig::Etcd(good.clone()), &Options::default(), &tasks).await.unwrap(),
         open(&EngineConfig::Etcd(good.clone()), &Options::default(), &tasks).await.unwrap(),

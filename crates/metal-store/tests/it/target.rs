@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use metal_store::{EngineConfig, EtcdConfig, Options, Store};
 use tokio_util::task::TaskTracker;
@@ -12,6 +13,11 @@ use crate::server;
 /// How often to do what is worth repeating: `METAL_SOAK=20` runs twenty times as long.
 pub fn soak() -> u64 {
     std::env::var("METAL_SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(1).max(1)
+}
+
+/// Patient: a busy machine is no reason to fail.
+fn patient() -> Options {
+    Options { deadline: Duration::from_secs(60), ..Options::default() }
 }
 
 /// A place for a store that outlives the store.
@@ -27,7 +33,7 @@ impl Target {
     pub fn embedded() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let config = EngineConfig::Embedded { dir: dir.path().join("store") };
-        Self { config, options: Options::default(), tasks: TaskTracker::new(), _dir: Some(dir) }
+        Self { config, options: patient(), tasks: TaskTracker::new(), _dir: Some(dir) }
     }
 
     /// A prefix of its own in the shared etcd.
@@ -40,7 +46,7 @@ impl Target {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let prefix = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let config = EngineConfig::Etcd(EtcdConfig { endpoints, prefix, ..EtcdConfig::default() });
-        Self { config, options: Options::default(), tasks: TaskTracker::new(), _dir: None }
+        Self { config, options: patient(), tasks: TaskTracker::new(), _dir: None }
     }
 
     /// The etcd part of the configuration.
