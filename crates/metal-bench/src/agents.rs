@@ -80,7 +80,8 @@ async fn join(server: &Server) -> anyhow::Result<(Endpoint, KeyPair)> {
     let mut sender = load::connect(&server.address).await?;
     let body = Bytes::from(json!({"identity": identity.to_string()}).to_string());
     let request = (Method::POST, "/v1/pki/token".to_owned(), body);
-    let (status, answer) = load::send(&mut sender, &server.signer.headers(&Method::POST), request).await?;
+    let (status, answer) =
+        load::send(&mut sender, &server.signer.headers(&Method::POST), request, true).await?;
     if !(200..300).contains(&status) {
         bail!("no join token: {status} {}", String::from_utf8_lossy(&answer));
     }

@@ -50,7 +50,8 @@ pub async fn measure(report: &mut Report) -> anyhow::Result<()> {
     let mut sender = load::connect(&signer.address).await?;
     for address in &acknowledged {
         let request = (Method::GET, format!("/v1/ip/{address}"), Bytes::new());
-        let (status, _) = load::send(&mut sender, &signer.signer.headers(&Method::GET), request).await?;
+        let (status, _) =
+            load::send(&mut sender, &signer.signer.headers(&Method::GET), request, true).await?;
         if status != 200 {
             bail!("{address} was acknowledged and is gone: status {status}");
         }
@@ -107,7 +108,7 @@ async fn pause(
         let answered = match &mut sender {
             Some(sender) => {
                 let headers = server.signer.headers(&Method::POST);
-                tokio::time::timeout(Duration::from_secs(1), load::send(sender, &headers, request))
+                tokio::time::timeout(Duration::from_secs(1), load::send(sender, &headers, request, true))
                     .await
                     .ok()
                     .and_then(Result::ok)

@@ -89,15 +89,28 @@ pub async fn send(
     sender: &mut SendRequest<Full<Bytes>>,
     headers: &[(&'static str, String)],
     (method, path, body): (Method, String, Bytes),
+    keep: bool,
 ) -> anyhow::Result<(u16, Bytes)> {
     let mut request = Request::builder().method(method).uri(path).header("host", "bench");
     for (name, value) in headers {
         request = request.header(*name, value);
     }
     request = request.header("content-type", "application/json");
+    sender.ready().await?;
     let answer = sender.send_request(request.body(Full::new(body))?).await?;
     let status = answer.status().as_u16();
-    Ok((status, answer.into_body().collect().await?.to_bytes()))
+    Ok((status, read(answer.into_body(), keep || status >= 300).await?))
+}
+
+/// The whole body; where nobody wants it, every byte is received and none is kept.
+async fn read(mut body: hyper::body::Incoming, keep: bool) -> anyhow::Result<Bytes> {
+    if keep {
+        return Ok(body.collect().await?.to_bytes());
+    }
+    while let Some(frame) = body.frame().await {
+        frame?;
+    }
+    Ok(Bytes::new())
 }
 
 /// Sends `total` requests over `connections` connections.
@@ -135,7 +148,7 @@ pub async fn run(
                 }
                 let headers = signed.as_ref().map_or(&[][..], |(_, _, headers)| &headers[..]);
                 let sent = Instant::now();
-                mine.note(sent, send(&mut sender, headers, request).await, keep);
+                mine.note(sent, send(&mut sender, headers, request, keep).await, keep);
                 if sender.is_closed() {
                     return mine;
                 }

@@ -173,7 +173,7 @@ impl Server {
         loop {
             if let Ok(mut sender) = load::connect(&self.address).await {
                 let request = (http::Method::GET, "/readyz".to_owned(), bytes::Bytes::new());
-                if let Ok((200, _)) = load::send(&mut sender, &[], request).await {
+                if let Ok((200, _)) = load::send(&mut sender, &[], request, true).await {
                     self.started_in = start.elapsed();
                     return Ok(());
                 }
