@@ -22,6 +22,9 @@ pub const JSON: &str = "application/json";
 pub const EVENTS: &str = "text/event-stream";
 /// Entries of a list written at once; a list this short is sent in one piece.
 const CHUNK: usize = 128;
+
+/// Bytes set aside for each entry of a list: a machine with a full inventory.
+const ITEM: usize = 3 * 1024;
 /// Chunks that may wait for the reader.
 const AHEAD: usize = 4;
 
@@ -120,7 +123,8 @@ impl Reply {
         R: Serialize,
     {
         if items.len() <= CHUNK {
-            let mut bytes = vec![b'['];
+            let mut bytes = Vec::with_capacity(items.len() * ITEM + 2);
+            bytes.push(b'[');
             append(&mut bytes, &view(&published.state, &items), true);
             bytes.push(b']');
             return Self { status: 200, content_type: Some(JSON), body: Body::full(bytes) };
@@ -129,7 +133,7 @@ impl Reply {
         tasks.spawn_blocking("list", move || {
             for (number, chunk) in items.chunks(CHUNK).enumerate() {
                 let is_first = number == 0;
-                let mut bytes = Vec::with_capacity(CHUNK * 1024);
+                let mut bytes = Vec::with_capacity(CHUNK * ITEM);
                 if is_first {
                     bytes.push(b'[');
                 }

@@ -88,8 +88,9 @@ impl Buffer {
             bytes[..UNSET.len()].copy_from_slice(UNSET.as_bytes());
             return Self { bytes, len: UNSET.len() };
         }
-        let millis = at.0.as_nanosecond().div_euclid(1_000_000);
-        let millis = i64::try_from(millis).expect("a timestamp's milliseconds fit");
+        // Before 1970 the library cuts towards zero; times are cut to the past.
+        let is_cut_up = at.0.subsec_nanosecond() % 1_000_000 < 0;
+        let millis = at.0.as_millisecond() - i64::from(is_cut_up);
         let (days, rest) = (millis.div_euclid(DAY), millis.rem_euclid(DAY));
         let (year, month, day) = civil(days);
         // Years outside four digits cannot be written; they are no times anybody meant.
