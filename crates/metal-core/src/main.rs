@@ -1,0 +1,3 @@
+//! Starts the agent.
+
+fn main() {}
