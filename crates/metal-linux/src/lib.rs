@@ -3,6 +3,3 @@
 //! The only crate with unsafe code, each piece small and with the reason why it is sound.
 
 pub mod sandbox;
-pub mod namespace;
-pub mod netlink;
-pub mod sysctl;
