@@ -2,4 +2,7 @@
 //!
 //! The only crate with unsafe code, each piece small and with the reason why it is sound.
 
+pub mod namespace;
+pub mod netlink;
 pub mod sandbox;
+pub mod sysctl;
