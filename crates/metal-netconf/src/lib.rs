@@ -12,3 +12,4 @@ pub mod intent;
 pub mod linux;
 pub mod name;
 pub mod sonic;
+pub mod vlan_pool;
