@@ -28,6 +28,36 @@ pub enum Command {
     },
     /// Stop the lab and remove everything it made.
     Down(Down),
+    /// Open a shell in a switch, a machine or a host of the lab, or run one command there.
+    #[command(after_help = "Examples:\n  mini-lab shell leaf01\n  mini-lab shell leaf01 -- vtysh -c 'show bgp vrf all summary'\n  mini-lab shell m1 -- ip route")]
+    Shell {
+        /// Its name; `mini-lab status` lists them.
+        node: String,
+        /// What to run there instead of a shell.
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Show the packets on a port of a switch or machine, as tcpdump does.
+    #[command(after_help = "Examples:\n  mini-lab capture leaf01 swp1\n  mini-lab capture leaf01 swp31 -- udp port 4789\n  mini-lab capture m1 lan0 -- -c 10 -w - > m1.pcap")]
+    Capture {
+        /// The node.
+        node: String,
+        /// The port, in whichever routing table it is at the moment.
+        port: String,
+        /// Further arguments and the filter, as tcpdump takes them.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Print the topology of the usual fabric, to be changed and given to `mini-lab up --topology`.
+    Topology,
+    /// Build the system of the lab's switches, if it is not there, and print where it is.
+    Rootfs,
+    /// The first process of the sandbox; started by the lab.
+    #[command(hide = true)]
+    Init,
+    /// A node from the inside; started by the lab.
+    #[command(hide = true)]
+    Node { spec: String },
     /// Own the control plane and the simulation; started by `up`.
     #[command(hide = true)]
     Run,
@@ -35,13 +65,16 @@ pub enum Command {
 
 #[derive(Args)]
 pub struct Up {
-    /// Simulate the machines and switches; the only kind of lab so far.
+    /// Simulate machines and switches as tasks of one process: hundreds of them, no root needed, no fabric.
     #[arg(long)]
     pub simulated: bool,
-    /// How many racks [default: 4].
+    /// The fabric to build: a file of the form `mini-lab topology` prints.
+    #[arg(long, conflicts_with = "simulated")]
+    pub topology: Option<PathBuf>,
+    /// How many racks, simulated [default: 4].
     #[arg(long)]
     pub racks: Option<u16>,
-    /// How many machines in each rack [default: 16].
+    /// How many machines in each rack, simulated [default: 16].
     #[arg(long)]
     pub machines_per_rack: Option<u16>,
     /// Decides everything that is left to chance [default: 1].

@@ -26,14 +26,24 @@ pub struct Report {
     pub machines: BTreeMap<String, usize>,
     /// The network made for the first machines.
     pub network: Option<String>,
+    /// The process of each node, as the host counts; empty in a simulated lab.
+    #[serde(default)]
+    pub nodes: BTreeMap<String, u32>,
+    /// What takes long right now.
+    #[serde(default)]
+    pub step: String,
 }
 
 /// How far the lab has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// The control plane starts.
+    /// The system of the switches is built, if it is not there.
     #[default]
+    System,
+    /// Nodes and cables are made.
+    Fabric,
+    /// The control plane starts.
     Server,
     /// Partition, sizes, images, networks are made.
     Resources,

@@ -1,6 +1,7 @@
 //! The background process: owns the control plane and the simulation until it is told to stop.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::control::{self, Report, Stage};
 use crate::directory::{Directory, Plan};
+use crate::fabric::{Fabric, launch};
 use crate::{agents, image_server, resources, server};
 
 /// How long tasks may take to end.
@@ -41,7 +43,8 @@ pub async fn run(directory: &Directory, in_background: bool) -> anyhow::Result<(
             outcome = start(&place, &plan, &own, &report) => outcome,
         };
         match outcome {
-            Ok(centre) => follow(&centre, &report, &branch).await,
+            // The fabric ends here, after everybody who uses it.
+            Ok((centre, _fabric)) => follow(&centre, &report, &branch).await,
             Err(error) => {
                 let failure = metal_runtime::chain(error.as_ref());
                 tracing::error!(error = failure, "lab not started");
@@ -88,8 +91,13 @@ async fn start(
     plan: &Plan,
     tree: &TaskTree,
     report: &watch::Sender<Report>,
-) -> anyhow::Result<DataCentre> {
+) -> anyhow::Result<(DataCentre, Option<Arc<Fabric>>)> {
     image_server::start(plan.image_port, tree).await?;
+    let fabric = match &plan.topology {
+        Some(topology) => Some(launch::build(directory, plan, topology, tree, report).await?),
+        None => None,
+    };
+    report.send_modify(|report| report.stage = Stage::Server);
     let simulation = tree.child("simulation");
     server::start(directory, plan, tree, simulation.clone())?;
     let (client, key) = server::connect(directory, plan).await?;
@@ -100,12 +108,15 @@ async fn start(
         report.stage = Stage::Agents;
         report.network = Some(network);
     });
+    if let Some(fabric) = &fabric {
+        launch::switches(fabric, plan, &client, report).await?;
+    }
     let mut config = plan.simulation()?;
     config.installed = installed(&client).await?;
     let access = agents::access(directory, plan, &config, &client).await?;
     let centre = DataCentre::start(&config, &access, &simulation)?;
     report.send_modify(|report| report.stage = Stage::Running);
-    Ok(centre)
+    Ok((centre, fabric))
 }
 
 /// What an earlier run of this lab has put on the machines' disks.

@@ -10,6 +10,8 @@ use metal_runtime::tls::KeyPair;
 use metal_sim::{Config, Script};
 use serde::{Deserialize, Serialize};
 
+use crate::fabric::topology::Topology;
+
 /// The longest path a socket can have on Linux.
 const LONGEST_SOCKET: usize = 107;
 
@@ -26,6 +28,9 @@ pub struct Plan {
     pub grpc_port: u16,
     pub image_port: u16,
     pub metal_api: PathBuf,
+    /// What the fabric is made of; none in a simulated lab.
+    #[serde(default)]
+    pub topology: Option<Topology>,
 }
 
 impl Plan {
@@ -88,6 +93,11 @@ impl Directory {
 
     pub fn server_pid(&self) -> PathBuf {
         self.root.join("metal-api.pid")
+    }
+
+    /// Where the nodes of a fabric keep their files.
+    pub fn nodes(&self) -> PathBuf {
+        self.root.join("nodes")
     }
 
     pub fn data(&self) -> PathBuf {
@@ -182,6 +192,7 @@ mod tests {
             grpc_port: 2,
             image_port: 3,
             metal_api: "metal-api".into(),
+            topology: None,
         }
     }
 

@@ -16,7 +16,7 @@ pub async fn run(directory: &Directory, options: &Down) -> anyhow::Result<()> {
     let place = directory.clone();
     tokio::task::block_in_place(|| server::end_leftover(&place))?;
     if options.keep {
-        say("Stopped; `mini-lab up --simulated` continues.");
+        say("Stopped; `mini-lab up` continues.");
     } else {
         directory.remove()?;
         say(&format!("Stopped; {} is removed.", directory.root().display()));

@@ -10,7 +10,10 @@ mod control;
 mod daemon;
 mod directory;
 mod down;
+mod fabric;
 mod image_server;
+mod inside;
+mod node;
 mod resources;
 mod server;
 mod status;
@@ -30,6 +33,12 @@ fn say(text: &str) {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // What becomes part of the sandbox must not have threads before it is inside.
+    match &arguments.command {
+        Command::Init => return ended(metal_linux::sandbox::run_init().map(|()| ExitCode::SUCCESS).map_err(Into::into)),
+        Command::Node { spec } => return ended(node::run(spec).map(|()| ExitCode::SUCCESS)),
+        _ => {}
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -40,14 +49,32 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         let directory = directory::Directory::at(&arguments.directory()?)?;
         match arguments.command {
-            Command::Up(options) => up::run(&directory, &options).await,
-            Command::Run => daemon::run(&directory, true).await,
-            Command::Status { json } => status::run(&directory, json).await,
-            Command::Down(options) => down::run(&directory, &options).await,
+            Command::Up(options) => up::run(&directory, &options).await.map(|()| ExitCode::SUCCESS),
+            Command::Run => daemon::run(&directory, true).await.map(|()| ExitCode::SUCCESS),
+            Command::Status { json } => status::run(&directory, json).await.map(|()| ExitCode::SUCCESS),
+            Command::Down(options) => down::run(&directory, &options).await.map(|()| ExitCode::SUCCESS),
+            Command::Shell { node, command } => inside::shell(&directory, &node, &command).await,
+            Command::Capture { node, port, arguments } => {
+                inside::capture(&directory, &node, &port, &arguments).await
+            }
+            Command::Topology => {
+                say(fabric::topology::DEFAULT.trim_end());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Rootfs => {
+                let root = fabric::rootfs::ensure(|step| eprintln!("mini-lab: {step}")).await?;
+                say(&root.display().to_string());
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Init | Command::Node { .. } => Ok(ExitCode::SUCCESS),
         }
     });
+    ended(outcome)
+}
+
+fn ended(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("mini-lab: {error:#}");
             ExitCode::FAILURE

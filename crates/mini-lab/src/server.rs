@@ -59,7 +59,10 @@ fn spawn(directory: &Directory, plan: &Plan) -> anyhow::Result<Child> {
         let log = OpenOptions::new().create(true).append(true).open(&path);
         log.with_context(|| format!("open {}", path.display()))
     };
-    let child = Command::new(&plan.metal_api)
+    // The kernel ends it when the lab dies without a word.
+    let child = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(&plan.metal_api)
         .arg("serve")
         .arg("--data-dir")
         .arg(directory.data())

@@ -7,11 +7,11 @@ use crate::{control, say};
 
 pub async fn run(directory: &Directory, json: bool) -> anyhow::Result<()> {
     let Some(plan) = directory.plan()? else {
-        anyhow::bail!("there is no lab in {}: run `mini-lab up --simulated`", directory.root().display());
+        anyhow::bail!("there is no lab in {}: run `mini-lab up`", directory.root().display());
     };
     let report = control::ask(directory, "status").await?;
     let report = report.with_context(|| {
-        format!("the lab in {} does not run: run `mini-lab up --simulated`", directory.root().display())
+        format!("the lab in {} does not run: run `mini-lab up`", directory.root().display())
     })?;
     if json {
         say(&serde_json::to_string_pretty(&report)?);

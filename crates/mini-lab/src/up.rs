@@ -13,13 +13,13 @@ use tokio::time::{Instant, sleep};
 use crate::arguments::Up;
 use crate::control::{self, Report, Stage};
 use crate::directory::{Directory, Plan, free_port};
+use crate::fabric::topology::Topology;
 use crate::{daemon, resources, say};
 
 /// A lab that is not up by then never will be.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 pub async fn run(directory: &Directory, options: &Up) -> anyhow::Result<()> {
-    ensure!(options.simulated, "only simulated labs can be started so far: add --simulated");
     let known = directory.plan()?;
     if control::ask(directory, "status").await?.is_some() {
         let plan = known.context("a lab runs here without a plan")?;
@@ -57,17 +57,39 @@ fn fresh_plan(options: &Up) -> anyhow::Result<Plan> {
         Some(_) => free_port(0),
         None => free_port(preferred),
     };
+    let topology = if options.simulated { None } else { Some(topology(options)?) };
+    let (racks, machines_per_rack) = match &topology {
+        Some(topology) => (1, u16::try_from(topology.machines.len()).context("count the machines")?),
+        None => (options.racks.unwrap_or(4), options.machines_per_rack.unwrap_or(16)),
+    };
     Ok(Plan {
         partition: "mini-lab".to_owned(),
-        racks: options.racks.unwrap_or(4),
-        machines_per_rack: options.machines_per_rack.unwrap_or(16),
+        racks,
+        machines_per_rack,
         seed: options.seed.unwrap_or(1),
         script,
         port: port(options.port, 8080)?,
         grpc_port: port(options.grpc_port, 50051)?,
         image_port: free_port(0)?,
         metal_api: server_program(options)?,
+        topology,
     })
+}
+
+/// The fabric asked for, if it can be made here.
+fn topology(options: &Up) -> anyhow::Result<Topology> {
+    ensure!(
+        options.racks.is_none() && options.machines_per_rack.is_none() && options.script.is_none(),
+        "--racks, --machines-per-rack and --script shape a simulated lab: add --simulated, or give --topology"
+    );
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "a lab with a fabric makes network namespaces, which needs root: run it with sudo, or try \
+         `mini-lab up --simulated`, which does not"
+    );
+    let agent = std::env::current_exe().context("find this program")?.with_file_name("metal-core");
+    ensure!(agent.is_file(), "{} does not exist: build it with `cargo build --bin metal-core`", agent.display());
+    Topology::load(options.topology.as_deref())
 }
 
 fn server_program(options: &Up) -> anyhow::Result<PathBuf> {
@@ -232,14 +254,17 @@ impl Bars {
     }
 
     fn show(&self, report: &Report) {
-        self.stage.set_message(match report.stage {
+        let usual = match report.stage {
+            Stage::System => "looking for the system of the switches",
+            Stage::Fabric => "making nodes and cables",
             Stage::Server => "starting the control plane",
             Stage::Resources => "making partition, sizes, images and networks",
             Stage::Agents => "joining the partition and its switches",
             Stage::Running => "machines boot, register and wait",
             Stage::Stopping => "stopping",
             Stage::Failed => "failed",
-        });
+        };
+        self.stage.set_message(if report.step.is_empty() { usual } else { &report.step }.to_owned());
         self.switches.set_position(report.switches as u64);
         self.machines.set_position(settled(report) as u64);
         let phases: Vec<_> =
