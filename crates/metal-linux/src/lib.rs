@@ -2,6 +2,7 @@
 //!
 //! The only crate with unsafe code, each piece small and with the reason why it is sound.
 
+pub mod lldp;
 pub mod namespace;
 pub mod netlink;
 pub mod sandbox;
