@@ -5,6 +5,7 @@
 //! and maps come first and the neighbours that use them later, and what nobody uses any more goes last. No list is empty
 //! and no map open at any moment in between.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
@@ -61,11 +62,12 @@ impl Plan {
 #[must_use]
 pub fn plan(running: &Tree, wanted: &Tree) -> Plan {
     let withdraw = withdraw(running, wanted);
-    let mut between = running.clone();
+    let mut between = Cow::Borrowed(running);
     for command in &withdraw {
-        between.apply(command);
+        between.to_mut().apply(command);
     }
-    Plan { withdraw, announce: announce(&between, wanted) }
+    let announce = announce(&between, wanted);
+    Plan { withdraw, announce }
 }
 
 fn root(line: String) -> Command {
@@ -123,6 +125,9 @@ fn withdraw(running: &Tree, wanted: &Tree) -> Vec<Command> {
 fn dismissals(head: &str, block: &Block, wanted: &Block) -> Vec<Command> {
     let mut members = Vec::new();
     let mut groups = Vec::new();
+    if block.lines == wanted.lines {
+        return members;
+    }
     for (name, kind) in block.neighbors() {
         let definitions = block.definitions(name);
         if definitions == wanted.definitions(name) {
@@ -186,6 +191,9 @@ struct Difference<'tree> {
 
 impl<'tree> Difference<'tree> {
     fn of(running: &'tree [String], wanted: &'tree [String]) -> Self {
+        if running == wanted {
+            return Self { added: Vec::new(), removed: Vec::new() };
+        }
         let here: HashSet<&str> = running.iter().map(String::as_str).collect();
         let there: HashSet<&str> = wanted.iter().map(String::as_str).collect();
         let added: Vec<&str> =
@@ -252,6 +260,9 @@ fn name(head: &str) -> Option<&str> {
 fn instance(head: &str, running: Option<&Block>, wanted: &Block) -> Vec<Command> {
     let nothing = Block::default();
     let block = running.unwrap_or(&nothing);
+    if running.is_some() && block == wanted {
+        return Vec::new();
+    }
     let members: HashSet<&str> = (wanted.neighbors().into_iter())
         .filter(|(_, kind)| *kind != Definition::Group)
         .map(|(name, _)| name)
@@ -270,9 +281,7 @@ fn instance(head: &str, running: Option<&Block>, wanted: &Block) -> Vec<Command>
     let families: BTreeSet<&String> = block.families.keys().chain(wanted.families.keys()).collect();
     let mut of_members = Vec::new();
     for family in families {
-        let lines_of = |block: &'_ Block| block.families.get(family).cloned().unwrap_or_default();
-        let (before, after) = (lines_of(block), lines_of(wanted));
-        let difference = Difference::of(&before, &after);
+        let difference = Difference::of(lines_of(block, family), lines_of(wanted, family));
         let (late, early): (Vec<&str>, Vec<&str>) = difference.added.into_iter().partition(is_of_member);
         let removed = difference.removed.into_iter().map(negated);
         let say = |line: String| in_family(head, family, line);
@@ -282,4 +291,8 @@ fn instance(head: &str, running: Option<&Block>, wanted: &Block) -> Vec<Command>
     commands.extend(introductions.into_iter().map(|line| within(head, line.to_owned())));
     commands.extend(of_members);
     commands
+}
+
+fn lines_of<'block>(block: &'block Block, family: &str) -> &'block [String] {
+    block.families.get(family).map_or(&[], Vec::as_slice)
 }

@@ -32,7 +32,7 @@ pub struct Tree {
 }
 
 /// What stands under a head such as `router bgp 65000`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Block {
     /// Lines directly under it.
     pub lines: Vec<String>,

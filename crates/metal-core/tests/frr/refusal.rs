@@ -1,0 +1,119 @@
+//! What FRR refuses is told with its words, what hostile machines say is not believed, and a dead daemon is noticed.
+
+use std::time::Duration;
+
+use metal_core::frr::FrrError;
+use metal_netconf::frr::{self, Command, Flavor, Tree};
+
+use crate::fixture;
+use crate::node::Node;
+use crate::round_trip::wait;
+
+#[test]
+fn refusals_name_the_command_and_the_reason() {
+    let node = Node::start();
+    let frr = node.frr();
+    node.reach("spine", &frr::switch(&fixture::spine(), Flavor::Netns));
+    let say =
+        |context: &str, line: &str| Command { context: vec![context.to_owned()], line: line.to_owned() };
+    let commands = [
+        say("router bgp 4200000001", "neighbor FABRIC timers 3 9"),
+        say("router bgp 4200000001", "neighbor nobody activate"),
+        say("router bgp 4200000001", "neighbor FABRIC timers 5 15"),
+    ];
+    let Err(FrrError::Refused { command, answer }) = frr.apply(&commands) else { panic!("was not refused") };
+    assert_eq!(command, "router bgp 4200000001 / neighbor nobody activate");
+    assert!(answer.contains("remote-as"), "{answer}");
+    let running = frr.running().unwrap();
+    let lines = &running.blocks()["router bgp 4200000001"].lines;
+    assert!(lines.contains(&"neighbor FABRIC timers 3 9".to_owned()), "what came before counts: {lines:?}");
+
+    let Err(FrrError::Refused { answer, .. }) = frr.apply(&[say("router bgp 4200000001", "no such words")])
+    else {
+        panic!("was not refused")
+    };
+    assert!(answer.contains("Unknown command"), "{answer}");
+    let Err(FrrError::Invalid { answer }) = frr.validate("router bgp 1\n neighbour swp1\nexit\n") else {
+        panic!("was accepted")
+    };
+    assert!(answer.contains("line 2"), "{answer}");
+}
+
+#[test]
+fn a_hung_or_dead_daemon_is_an_error_not_an_empty_configuration() {
+    let node = Node::start();
+    let frr = node.frr();
+    assert!(frr.is_running().unwrap());
+    node.run("pkill -STOP bgpd");
+    let hasty = frr.clone().with_patience(Duration::from_secs(2));
+    assert!(matches!(hasty.running(), Err(FrrError::TimedOut { .. })));
+    node.run("pkill -KILL bgpd");
+    wait("bgpd is gone", || !frr.is_running().unwrap());
+    let Err(FrrError::Incomplete { missing }) = frr.running() else {
+        panic!("a part was taken for the whole")
+    };
+    assert_eq!(missing, "bgpd");
+    node.run("pkill -KILL zebra");
+    node.run("pkill -KILL staticd");
+    node.run("pkill -KILL mgmtd");
+    wait("nothing runs", || !frr.is_running().unwrap());
+    assert!(frr.running().is_err());
+}
+
+/// Two tables of one device, a port of each at the ends of one cable: one is the leaf, the other a hostile machine.
+#[test]
+fn a_machine_is_believed_only_what_its_port_may_announce() {
+    let node = Node::start();
+    let frr = node.frr();
+    for command in [
+        "ip link set swp1 netns vrf3981",
+        "ip link set x-swp1 netns vrf3982",
+        "ip -n vrf3981 link set lo up",
+        "ip -n vrf3982 link set lo up",
+        "ip -n vrf3981 link set swp1 up",
+        "ip -n vrf3982 link set x-swp1 up",
+        "ip -n vrf3982 address add 10.1.2.3/32 dev lo",
+        "ip -n vrf3982 address add 8.8.8.8/32 dev lo",
+        "ip -n vrf3982 address add fd00:1::7/128 dev lo",
+        "ip -n vrf3982 address add fd00:666::1/128 dev lo",
+    ] {
+        node.run(command);
+    }
+    let mut leaf = fixture::leaf();
+    fixture::machine_on(&mut leaf, 3981, "swp1", &["10.1.0.0/16", "fd00:1::/48"]);
+    let honest = frr::switch(&leaf, Flavor::Netns);
+    fixture::machine_on(&mut leaf, 3981, "swp1", &[]);
+    let nothing = frr::switch(&leaf, Flavor::Netns);
+    // The machine is FRR in the other table, with a number of its own.
+    let hostile = "interface x-swp1 vrf vrf3982\n ipv6 nd ra-interval 6\n no ipv6 nd suppress-ra\nexit\n\
+        router bgp 65001 vrf vrf3982\n bgp router-id 10.1.2.3\n neighbor x-swp1 interface remote-as external\n \
+        address-family ipv4 unicast\n  redistribute connected\n exit-address-family\n \
+        address-family ipv6 unicast\n  redistribute connected\n  neighbor x-swp1 activate\n exit-address-family\nexit\n";
+    let with_machine = |config: &frr::Config| Tree::parse(&format!("{config}{hostile}"));
+    let lead = |wanted: &Tree| {
+        let plan = frr::plan(&frr.running().unwrap(), wanted);
+        frr.apply(&plan.withdraw).unwrap();
+        frr.apply(&plan.announce).unwrap();
+        node.is_at("with the machine", wanted);
+    };
+    let accepted = || {
+        let sessions = frr.sessions().unwrap();
+        sessions
+            .iter()
+            .find(|session| session.port == "swp1")
+            .map(|session| (session.state.clone(), session.accepted))
+    };
+    lead(&with_machine(&honest));
+    wait("its own addresses are accepted, of both families", || {
+        accepted() == Some(("Established".to_owned(), 2))
+    });
+    lead(&with_machine(&nothing));
+    wait("nothing is accepted", || accepted() == Some(("Established".to_owned(), 0)));
+    lead(&with_machine(&honest));
+    wait("they are accepted again", || accepted() == Some(("Established".to_owned(), 2)));
+    let routes = node.run("ip -n vrf3981 route") + &node.run("ip -n vrf3981 -6 route");
+    assert!(
+        routes.contains("10.1.2.3") && !routes.contains("8.8.8.8") && !routes.contains("fd00:666"),
+        "{routes}"
+    );
+}
