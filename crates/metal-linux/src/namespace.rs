@@ -110,6 +110,10 @@ impl Namespace {
         in_new(name, || {
             // Before the file exists, so that between its appearance and the mount there is no more than one call.
             let own = Self::open(Path::new(OWN))?;
+            if path.exists() && !is_namespace(&path) {
+                // Somebody was interrupted between the file and the mount. It has to appear again to be noticed.
+                std::fs::remove_file(&path).map_err(failed("remove the unused file of", name))?;
+            }
             std::fs::File::create_new(&path).map_err(failed("create the file of", name))?;
             if let Err(errno) = rustix::mount::mount_bind(OWN, &path) {
                 // The mount is what failed and what is told; a file left behind would block the name.
@@ -137,7 +141,7 @@ impl Namespace {
         }
     }
 
-    /// Names in [`DIRECTORY`], sorted.
+    /// Names in [`DIRECTORY`] that have a namespace behind them, sorted.
     ///
     /// # Errors
     /// Fails if the directory cannot be read; that there is none is no error.
@@ -149,7 +153,9 @@ impl Namespace {
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(failed("list", "names"))?;
-            names.extend(entry.file_name().into_string());
+            if is_namespace(&entry.path()) {
+                names.extend(entry.file_name().into_string());
+            }
         }
         names.sort();
         Ok(names)
@@ -205,6 +211,12 @@ fn path_of(name: &str) -> Result<PathBuf, NamespaceError> {
         return Err(failed("name", name)(io::ErrorKind::InvalidInput.into()));
     }
     Ok(Path::new(DIRECTORY).join(name))
+}
+
+/// Whether a file is a namespace: on the kernel's file system for those, not a file that waits to be mounted upon.
+fn is_namespace(path: &Path) -> bool {
+    const NSFS: i64 = 0x6e73_6673;
+    rustix::fs::statfs(path).is_ok_and(|system| system.f_type == NSFS)
 }
 
 /// Does a piece of work in a thread that has a fresh namespace.

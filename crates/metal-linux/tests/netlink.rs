@@ -27,6 +27,11 @@ fn namespaces_are_made_listed_entered_and_deleted() {
         let again = Namespace::named("vrf1").unwrap();
         let seen = again.enter(|| Netlink::open(None).unwrap().link("outside").is_err()).unwrap();
         assert!(seen, "another namespace's link was visible");
+        std::fs::File::create("/run/netns/vrf2").unwrap();
+        assert_eq!(Namespace::names().unwrap(), ["vrf1"], "a file alone is no namespace");
+        Namespace::create("vrf2").unwrap();
+        assert_eq!(Namespace::names().unwrap(), ["vrf1", "vrf2"]);
+        Namespace::delete("vrf2").unwrap();
         Namespace::delete("vrf1").unwrap();
         Namespace::delete("vrf1").unwrap();
         assert!(Namespace::names().unwrap().is_empty());

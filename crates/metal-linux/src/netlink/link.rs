@@ -138,7 +138,8 @@ pub(super) fn parse(message: &RouteNetlinkMessage) -> Option<Link> {
         mac: String::new(),
         mtu: 0,
         is_up: message.header.flags.contains(LinkFlags::Up),
-        is_running: message.header.flags.contains(LinkFlags::Up | LinkFlags::Running | LinkFlags::LowerUp),
+        // Not `Running`, which follows carrier by up to a second when many links change at once.
+        is_running: message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
         master: None,
         lower: None,
         kind: LinkKind::Other(String::new()),

@@ -1,0 +1,3 @@
+//! The agent's parts on a real kernel.
+
+mod linux;
