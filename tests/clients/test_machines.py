@@ -188,7 +188,7 @@ def test_states_power_and_issues(lab, place):
     ipmi = api.machine.find_ipmi_machine(one)
     assert ipmi.ipmi.address and ipmi.ipmi.user
     catalogue = [issue.id for issue in api.machine.list_issues()]
-    assert len(catalogue) == 13 and catalogue[0] == "no-partition"
+    assert len(catalogue) == 14 and catalogue[0] == "no-partition"
     found = api.machine.issues(m.V1MachineIssuesRequest(severity="critical", only=[], omit=[], last_error_threshold=0))
     assert not found
     refused(400, api.machine.issues, m.V1MachineIssuesRequest(severity="dreadful", only=[], omit=[], last_error_threshold=0))

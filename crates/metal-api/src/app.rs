@@ -187,9 +187,9 @@ impl App {
         T: Send + 'static,
     {
         let (clock, caller, seed) = (self.clock.clone(), caller.clone(), clock::seed());
-        let decide = move |snapshot: &Snapshot, _revision: Revision| {
+        let decide = move |snapshot: &Snapshot, revision: Revision| {
             let mut tx = Tx::new(snapshot);
-            let mut env = Env::new(clock.now(), seed, caller.clone());
+            let mut env = Env::new(clock.now(), seed, caller.clone()).committed_as(revision + 1);
             let value = decide(&mut tx, &mut env)?;
             Ok((tx.finish(), value))
         };

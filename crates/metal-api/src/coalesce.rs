@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use metal_model::event_log::{EventLog, ProvisioningEvent};
 use metal_model::id::{MachineId, SwitchId};
-use metal_model::switch::SwitchStatus;
+use metal_model::switch::{SwitchObservation, SwitchStatus, SwitchSync};
 use metal_model::v1;
 use metal_plan::{Caller, Error, Snapshot, Tx, event};
 use metal_store::TransactError;
@@ -42,9 +42,18 @@ const SHARDS: usize = 16;
 #[derive(Debug, Default)]
 pub struct Coalescer {
     shards: [Mutex<HashMap<MachineId, Timestamp>>; SHARDS],
-    switches: Mutex<BTreeMap<SwitchId, SwitchStatus>>,
+    switches: Mutex<BTreeMap<SwitchId, Reported>>,
     hasher: RandomState,
     absorbed: AtomicU64,
+}
+
+/// What a switch reported that nobody decides by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reported {
+    /// How keeping up goes.
+    pub status: Arc<SwitchStatus>,
+    /// What it sees, if it ever told.
+    pub seen: Option<Arc<SwitchObservation>>,
 }
 
 /// An event as an agent sent it.
@@ -73,7 +82,7 @@ impl Coalescer {
         self.shards[hash % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn switches(&self) -> MutexGuard<'_, BTreeMap<SwitchId, SwitchStatus>> {
+    fn switches(&self) -> MutexGuard<'_, BTreeMap<SwitchId, Reported>> {
         self.switches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -114,10 +123,15 @@ impl Coalescer {
         true
     }
 
-    /// Takes the report of a switch that has nothing to tell but that it is in order.
-    pub fn absorb_switch(&self, status: SwitchStatus) {
-        self.switches().insert(status.id.clone(), status);
+    /// Takes the report of a switch that has nothing to tell but that it is as before.
+    pub fn absorb_switch(&self, reported: Reported) {
+        self.switches().insert(reported.status.id.clone(), reported);
         self.absorbed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Drops what is pending of a switch, because something newer was stored.
+    pub fn forget_switch(&self, switch: &SwitchId) {
+        self.switches().remove(switch);
     }
 
     /// The last sign of life of a machine, pending or stored.
@@ -134,10 +148,10 @@ impl Coalescer {
     /// The status of a switch, pending or stored, whichever is newer.
     pub fn switch_status(&self, snapshot: &Snapshot, switch: &str) -> Option<Arc<SwitchStatus>> {
         let stored = snapshot.switch_statuses.get(switch).cloned();
-        let pending = self.switches().get(switch).cloned();
+        let pending = self.switches().get(switch).map(|reported| Arc::clone(&reported.status));
         match (pending, stored) {
             (Some(pending), Some(stored)) if is_newer(&stored, &pending) => Some(stored),
-            (Some(pending), _) => Some(Arc::new(pending)),
+            (Some(pending), _) => Some(pending),
             (None, stored) => stored,
         }
     }
@@ -152,15 +166,19 @@ impl Coalescer {
 
     /// Brings what a switch's reader is told up to what is pending.
     pub fn refresh_switch(&self, switch: &mut v1::SwitchResponse) {
-        let Some(pending) =
-            self.switches().get(switch.id.as_str()).and_then(|status| status.last_sync.clone())
-        else {
+        let Some(Reported { status, seen }) = self.switches().get(switch.id.as_str()).cloned() else {
             return;
         };
-        let time = v1::Time::from(pending.time);
-        if switch.last_sync.as_ref().is_none_or(|stored| stored.time < time) {
-            switch.last_sync =
-                Some(v1::SwitchSync { time, duration: pending.duration, error: pending.error });
+        let is_newer = is_later(switch.last_sync.as_ref(), status.last_sync.as_ref());
+        let failed_later = is_later(switch.last_sync_error.as_ref(), status.last_sync_error.as_ref());
+        if is_newer {
+            switch.last_sync = status.last_sync.as_ref().map(sync);
+        }
+        if failed_later {
+            switch.last_sync_error = status.last_sync_error.as_ref().map(sync);
+        }
+        if let Some(seen) = seen.filter(|_| is_newer || failed_later) {
+            metal_plan::switch::observe(switch, &seen);
         }
     }
 
@@ -218,12 +236,21 @@ impl Coalescer {
     }
 }
 
+fn sync(sync: &SwitchSync) -> v1::SwitchSync {
+    v1::SwitchSync { time: sync.time.into(), duration: sync.duration, error: sync.error.clone() }
+}
+
+fn is_later(stored: Option<&v1::SwitchSync>, pending: Option<&SwitchSync>) -> bool {
+    pending.is_some_and(|pending| stored.is_none_or(|stored| stored.time < v1::Time::from(pending.time)))
+}
+
 fn is_newer(status: &SwitchStatus, than: &SwitchStatus) -> bool {
-    let time = |status: &SwitchStatus| {
-        let of = |sync: &Option<metal_model::switch::SwitchSync>| sync.as_ref().map(|sync| sync.time);
-        of(&status.last_sync).max(of(&status.last_sync_error))
-    };
-    time(status) > time(than)
+    last_told(status) > last_told(than)
+}
+
+fn last_told(status: &SwitchStatus) -> Option<Timestamp> {
+    let of = |sync: &Option<SwitchSync>| sync.as_ref().map(|sync| sync.time);
+    of(&status.last_sync).max(of(&status.last_sync_error))
 }
 
 fn touch(tx: &mut Tx, machine: &MachineId, time: Timestamp) {
@@ -318,30 +345,50 @@ pub async fn flush(app: &App, everything: bool) -> Result<usize, TransactError<E
         }
         written += chunk.len();
     }
-    Ok(written + flush_switches(app, &caller).await?)
+    Ok(written + flush_switches(app, &caller, everything).await?)
 }
 
-async fn flush_switches(app: &App, caller: &Caller) -> Result<usize, TransactError<Error>> {
-    let pending: Vec<SwitchStatus> = app.agents.touches.switches().values().cloned().collect();
-    for chunk in pending.chunks(CHUNK) {
+async fn flush_switches(app: &App, caller: &Caller, everything: bool) -> Result<usize, TransactError<Error>> {
+    let snapshot = app.store.snapshot();
+    let is_due = |reported: &&Reported| {
+        let stored = snapshot.state.switch_statuses.get(reported.status.id.as_str());
+        let pending = last_told(&reported.status);
+        let told = stored.and_then(|stored| last_told(stored));
+        everything || told.zip(pending).is_none_or(|(told, pending)| pending.duration_since(told) >= DUE)
+    };
+    let due: Vec<Reported> = app.agents.touches.switches().values().filter(is_due).cloned().collect();
+    drop(snapshot);
+    // Up to two documents each.
+    for chunk in due.chunks(CHUNK / 2) {
         let writes = chunk.to_vec();
         let decide = move |tx: &mut Tx, _: &mut metal_plan::Env| {
-            for status in &writes {
-                let is_known = tx.state().switches.contains(status.id.as_str());
-                let stored = tx.state().switch_statuses.get(status.id.as_str());
-                if is_known && stored.is_none_or(|stored| !is_newer(stored, status)) {
-                    tx.put(status.clone());
-                }
-            }
+            writes.iter().for_each(|reported| keep(tx, reported));
             Ok(())
         };
         app.transact("switch statuses", caller, decide).await?;
         let mut switches = app.agents.touches.switches();
-        for status in chunk {
-            if switches.get(&status.id).is_some_and(|pending| pending == status) {
-                switches.remove(&status.id);
+        for reported in chunk {
+            if switches.get(&reported.status.id).is_some_and(|pending| pending == reported) {
+                switches.remove(&reported.status.id);
             }
         }
     }
-    Ok(pending.len())
+    Ok(due.len())
+}
+
+/// Writes what is newer than stored. What a switch sees is written when it sees something else.
+fn keep(tx: &mut Tx, Reported { status, seen }: &Reported) {
+    let id = status.id.as_str();
+    let stored = tx.state().switch_statuses.get(id);
+    if !tx.state().switches.contains(id) || stored.is_some_and(|stored| is_newer(stored, status)) {
+        return;
+    }
+    // What is in effect is never pending: a newer one may have been stored meanwhile by another replica.
+    let (applied, tells_applied) = stored.map_or((0, false), |stored| (stored.applied, stored.tells_applied));
+    tx.put(SwitchStatus { applied, tells_applied, ..SwitchStatus::clone(status) });
+    if let Some(seen) = seen
+        && tx.state().switch_observations.get(id) != Some(seen)
+    {
+        tx.put(SwitchObservation::clone(seen));
+    }
 }

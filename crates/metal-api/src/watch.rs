@@ -111,6 +111,7 @@ impl Watched for Switch {
     fn part_of(doc: &Doc) -> Option<String> {
         match doc {
             Doc::SwitchStatus(status) => Some(status.id.to_string()),
+            Doc::SwitchObservation(seen) => Some(seen.id.to_string()),
             _ => None,
         }
     }

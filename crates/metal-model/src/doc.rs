@@ -17,7 +17,7 @@ use crate::network::{AsnClaim, Ip, Network, VrfClaim};
 use crate::partition::Partition;
 use crate::project::{Project, Tenant};
 use crate::size::{Size, SizeImageConstraint, SizeReservation};
-use crate::switch::{Switch, SwitchStatus};
+use crate::switch::{Switch, SwitchObservation, SwitchStatus};
 
 /// A kind of stored document.
 pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + Sized + 'static {
@@ -113,6 +113,7 @@ documents! {
     "event-log" EventLog |d| Cow::Borrowed(d.machine.as_str());
     "switch" Switch |d| Cow::Borrowed(d.id.as_str());
     "switch-status" SwitchStatus |d| Cow::Borrowed(d.id.as_str());
+    "switch-observation" SwitchObservation |d| Cow::Borrowed(d.id.as_str());
     "bmc-command" BmcCommand |d| Cow::Owned(BmcCommand::id_of(&d.partition, d.sequence));
     "command-queue" CommandQueue |d| Cow::Borrowed(d.partition.as_str());
     "join-token" JoinToken |d| Cow::Borrowed(&d.hash);

@@ -72,8 +72,11 @@ pub struct SwitchPort {
     pub mac: String,
     /// What LLDP neighbours report; the MAC address when empty.
     pub identifier: String,
-    /// Empty: PXE network; `default`: firewall port; `vrf<N>`: tenant.
+    /// Empty: PXE network; `default`: firewall port; `vrf<N>`: tenant. Changed by [`SwitchPort::assign`] only.
     pub vrf: String,
+    /// Revision of the commit that last changed `vrf`. A switch that applied an older configuration may still have
+    /// the port where it was before.
+    pub vrf_since: u64,
     /// What an operator wants, until reached.
     pub desired: Option<PortState>,
     /// What the switch reported.
@@ -88,6 +91,14 @@ impl SwitchPort {
     /// The identifier, or the MAC address when there is none.
     pub fn identity(&self) -> &str {
         if self.identifier.is_empty() { &self.mac } else { &self.identifier }
+    }
+
+    /// Puts the port into a VRF, by the commit that will have this revision.
+    pub fn assign(&mut self, vrf: &str, revision: u64) {
+        if self.vrf != vrf {
+            vrf.clone_into(&mut self.vrf);
+            self.vrf_since = revision;
+        }
     }
 }
 
@@ -170,6 +181,29 @@ pub struct SwitchStatus {
     pub last_sync: Option<SwitchSync>,
     /// Last failure.
     pub last_sync_error: Option<SwitchSync>,
-    /// Revision of the desired configuration that the switch last applied.
+    /// Revision of the desired configuration that is in effect on the switch; 0 when none is known to be.
     pub applied: u64,
+    /// Whether its agent has ever told what is in effect. Old agents never do, and nobody waits for them.
+    pub tells_applied: bool,
+}
+
+impl SwitchStatus {
+    /// Whether a port may still be configured as it was before its VRF was changed.
+    pub fn lags(&self, port: &SwitchPort) -> bool {
+        self.tells_applied && port.vrf_since > self.applied
+    }
+}
+
+/// What a switch sees. Apart from its status, because it is large and rarely changes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SwitchObservation {
+    /// The switch.
+    pub id: SwitchId,
+    /// LLDP neighbours by port.
+    pub neighbors: BTreeMap<String, v1::SwitchLldpNeighbor>,
+    /// All BGP sessions, those of uplinks too.
+    pub sessions: Vec<v1::SwitchBgpSession>,
+    /// Why a port is isolated, by port.
+    pub faults: BTreeMap<String, String>,
 }

@@ -1,9 +1,10 @@
-//! What a decision may know besides the snapshot: the time, a seed, and who asks.
+//! What a decision may know besides the snapshot: the time, a seed, who asks, and which commit it will be.
 //!
 //! Given the same snapshot and the same `Env`, every decision is the same, so a transaction can be recomputed and
 //! a test can be replayed.
 
 use jiff::Timestamp;
+use metal_model::document::Revision;
 use uuid::Uuid;
 
 /// Deterministic random numbers (splitmix64 over a 128-bit seed). Not for secrets.
@@ -70,13 +71,21 @@ pub struct Env {
     pub rng: Rng,
     /// Who asks.
     pub caller: Caller,
+    /// Revision that what is decided will have once committed; 0 for decisions that nobody commits.
+    pub revision: Revision,
 }
 
 impl Env {
     /// Cuts the time to milliseconds, the precision of the public API.
     pub fn new(now: Timestamp, seed: u128, caller: Caller) -> Self {
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
-        Self { now, rng: Rng::new(seed), caller }
+        Self { now, rng: Rng::new(seed), caller, revision: 0 }
+    }
+
+    /// For a decision that will be committed with this revision.
+    #[must_use]
+    pub fn committed_as(self, revision: Revision) -> Self {
+        Self { revision, ..self }
     }
 
     /// A fresh UUID as text.

@@ -14,6 +14,7 @@ pub mod filesystem_layout;
 pub mod image;
 pub mod ip;
 pub mod ipam;
+pub mod isolation;
 pub mod issue;
 pub mod lease;
 pub mod machine;

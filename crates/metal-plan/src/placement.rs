@@ -52,9 +52,14 @@ enum Share<'a> {
     Allocated(&'a Machine),
 }
 
-/// May the machine be handed out to anybody? Its installer waits in RAM and was heard of lately, and no operator
-/// keeps it back.
-pub(crate) fn is_available(machine: &Machine, log: Option<&EventLog>) -> bool {
+/// May the machine be handed out to anybody? Its installer waits in RAM and was heard of lately, its switches have
+/// confirmed that it is isolated, and no operator keeps it back.
+pub(crate) fn is_available(snapshot: &Snapshot, machine: &Machine, log: Option<&EventLog>) -> bool {
+    is_fit(machine, log) && !snapshot.index.unconfirmed.contains(machine.id.as_str())
+}
+
+/// The same but for the switches.
+fn is_fit(machine: &Machine, log: Option<&EventLog>) -> bool {
     machine.allocation.is_none() && machine.state.value == Availability::Available && is_waiting(machine, log)
 }
 
@@ -64,10 +69,10 @@ pub(crate) fn is_waiting(machine: &Machine, log: Option<&EventLog>) -> bool {
 }
 
 impl Share<'_> {
-    fn of<'a>(machine: Option<&'a Machine>, log: Option<&EventLog>) -> Share<'a> {
+    fn of<'a>(machine: Option<&'a Machine>, log: Option<&EventLog>, is_confirmed: bool) -> Share<'a> {
         match machine {
             Some(machine) if machine.allocation.is_some() => Share::Allocated(machine),
-            Some(machine) if is_available(machine, log) => Share::Available(machine),
+            Some(machine) if is_confirmed && is_fit(machine, log) => Share::Available(machine),
             _ => Share::Nothing,
         }
     }
@@ -96,7 +101,18 @@ impl Snapshot {
     pub(crate) fn placement_machine_changed(&mut self, old: Option<&Machine>, new: Option<&Machine>) {
         let Some(id) = new.or(old).map(|machine| &machine.id) else { return };
         let log = self.event_logs.get(id.as_str()).map(AsRef::as_ref);
-        self.index.placement.exchange(&Share::of(old, log), &Share::of(new, log));
+        let is_confirmed = !self.index.unconfirmed.contains(id.as_str());
+        let (old, new) = (Share::of(old, log, is_confirmed), Share::of(new, log, is_confirmed));
+        self.index.placement.exchange(&old, &new);
+    }
+
+    /// Keeps the placement index right when the switches of a machine confirmed its isolation, or are to do so anew.
+    pub(crate) fn placement_isolation_changed(&mut self, id: &MachineId) {
+        let machine = self.machines.get(id.as_str()).map(AsRef::as_ref);
+        let log = self.event_logs.get(id.as_str()).map(AsRef::as_ref);
+        let is_confirmed = !self.index.unconfirmed.contains(id.as_str());
+        let (old, new) = (Share::of(machine, log, !is_confirmed), Share::of(machine, log, is_confirmed));
+        self.index.placement.exchange(&old, &new);
     }
 
     /// Keeps the placement index right when an event log changed; its machine stayed.
@@ -106,7 +122,9 @@ impl Snapshot {
         }
         let Some(id) = new.or(old).map(|log| &log.machine) else { return };
         let machine = self.machines.get(id.as_str()).map(AsRef::as_ref);
-        self.index.placement.exchange(&Share::of(machine, old), &Share::of(machine, new));
+        let is_confirmed = !self.index.unconfirmed.contains(id.as_str());
+        let (old, new) = (Share::of(machine, old, is_confirmed), Share::of(machine, new, is_confirmed));
+        self.index.placement.exchange(&old, &new);
     }
 }
 

@@ -65,7 +65,7 @@ pub fn leaf(id: &str, rack: &str, vendor: &str, ports: usize) -> v1::SwitchRegis
 /// Name of the port with this number, from 0.
 pub fn port(vendor: &str, number: usize) -> String {
     match vendor {
-        "Cumulus" => format!("swp{}", number + 1),
+        "Cumulus" | "Linux" => format!("swp{}", number + 1),
         _ => format!("Ethernet{}", number * 4),
     }
 }

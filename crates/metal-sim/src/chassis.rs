@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metal_proto::v1::{BmcCommand, BootInfo};
+use metal_proto::v1::{Allocation, BmcCommand, BootInfo};
 use tokio::sync::watch;
 
 /// A chassis, shared between the machine in it, its BMC and the switches it is cabled to.
@@ -24,10 +24,19 @@ struct State {
     crash: bool,
     light: bool,
     network_first: bool,
-    disk: Option<BootInfo>,
+    disk: Option<Disk>,
     running: bool,
     /// How often a system was started.
     starts: u64,
+}
+
+/// A system on a disk.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Disk {
+    /// How it is started.
+    pub(crate) boot: BootInfo,
+    /// What it was installed for; empty when an earlier data centre installed it.
+    pub(crate) allocation: Allocation,
 }
 
 /// What a machine does next.
@@ -42,12 +51,12 @@ pub(crate) enum Next {
     /// Boot the installer from the network.
     Network,
     /// Boot the installed system.
-    Disk(BootInfo),
+    Disk(Box<Disk>),
 }
 
 impl Chassis {
     /// A chassis with what is on its disks.
-    pub(crate) fn new(started: Arc<watch::Sender<u64>>, disk: Option<BootInfo>) -> Self {
+    pub(crate) fn new(started: Arc<watch::Sender<u64>>, disk: Option<Disk>) -> Self {
         let state = State {
             power: true,
             present: true,
@@ -87,7 +96,7 @@ impl Chassis {
             return Next::Crash;
         }
         match &state.disk {
-            Some(system) if !state.network_first => Next::Disk(system.clone()),
+            Some(system) if !state.network_first => Next::Disk(Box::new(system.clone())),
             _ => Next::Network,
         }
     }
@@ -157,7 +166,7 @@ impl Chassis {
         self.lock().disk = None;
     }
 
-    pub(crate) fn install(&self, system: BootInfo) {
+    pub(crate) fn install(&self, system: Disk) {
         self.lock().disk = Some(system);
     }
 
@@ -210,10 +219,10 @@ mod tests {
     fn a_fresh_machine_boots_from_the_network_and_an_installed_one_from_disk() {
         let chassis = chassis();
         assert_eq!(chassis.next(), Next::Network);
-        chassis.install(BootInfo::default());
+        chassis.install(Disk::default());
         assert_eq!(chassis.next(), Next::Network);
         chassis.command(BmcCommand::Disk).unwrap();
-        assert_eq!(chassis.next(), Next::Disk(BootInfo::default()));
+        assert_eq!(chassis.next(), Next::Disk(Box::default()));
         chassis.command(BmcCommand::Free).unwrap();
         assert_eq!(chassis.next(), Next::Network);
     }
@@ -248,8 +257,8 @@ mod tests {
 
     #[test]
     fn what_was_installed_before_boots() {
-        let chassis = Chassis::new(Arc::new(watch::Sender::new(0)), Some(BootInfo::default()));
-        assert_eq!(chassis.next(), Next::Disk(BootInfo::default()));
+        let chassis = Chassis::new(Arc::new(watch::Sender::new(0)), Some(Disk::default()));
+        assert_eq!(chassis.next(), Next::Disk(Box::default()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use metal_proto::v1::BootInfo;
+use metal_proto::v1::{Allocation, BootInfo};
 use metal_runtime::tls::{self, KeyPair};
 use metal_runtime::{TaskTree, pki};
 use tokio::sync::{Semaphore, watch};
@@ -11,15 +11,16 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use crate::board::{Board, Status};
-use crate::chassis::Chassis;
+use crate::chassis::{Chassis, Disk};
 use crate::dice::Dice;
 use crate::endpoint::{Endpoint, SimError};
-use crate::floor::Floor;
+use crate::floor::{Floor, MachinePlan};
 use crate::machine::{Machine, World};
 use crate::pace::Pace;
 use crate::partition::{Bmc, BmcAgent};
 use crate::script::{Action, Script, Selector};
 use crate::switch::{Neighbour, Port, Ports, Switch};
+use crate::system::{Simulated, System};
 
 /// What to simulate.
 #[derive(Clone, Debug)]
@@ -40,6 +41,18 @@ pub struct Config {
     pub concurrent_boots: usize,
     /// Machines that have an operating system on their disks from an earlier simulation, and boot it.
     pub installed: BTreeMap<Uuid, BootInfo>,
+    /// What those were installed for, where it is known and the machines are real.
+    pub allocations: BTreeMap<Uuid, Allocation>,
+}
+
+/// Machines that are real in some way, and stand where real switches do.
+#[derive(Clone)]
+pub struct Site {
+    /// What stands there. Its switches are not simulated: they register themselves and tell which systems run, so
+    /// that there are none in this plan.
+    pub floor: Floor,
+    /// What each machine really has.
+    pub systems: BTreeMap<Uuid, Arc<dyn System>>,
 }
 
 impl Config {
@@ -55,6 +68,7 @@ impl Config {
             script: Script::default(),
             concurrent_boots: 32,
             installed: BTreeMap::new(),
+            allocations: BTreeMap::new(),
         }
     }
 
@@ -107,8 +121,33 @@ impl DataCentre {
     /// Fails on a plan that is too large, and on missing or malformed credentials. A control plane that does not
     /// answer is no error: the agents keep trying.
     pub fn start(config: &Config, access: &Access, tree: &TaskTree) -> Result<Self, SimError> {
+        let floor = config.floor()?;
+        let simulated = |machine: &MachinePlan| {
+            let system: Arc<dyn System> = Arc::new(Simulated { nics: machine.hardware.nics.clone() });
+            (machine.id, system)
+        };
+        let systems = floor.machines.iter().map(simulated).collect();
+        Self::begin(config, Site { floor, systems }, false, access, tree)
+    }
+
+    /// Starts the machines of a site below `tree`; of the configuration, numbers of racks and machines do not count.
+    /// Until the site's switches have registered and show themselves by LLDP, machines are refused and try again.
+    ///
+    /// # Errors
+    /// Fails when a machine has no system, and as [`DataCentre::start`].
+    pub fn start_on(config: &Config, site: Site, access: &Access, tree: &TaskTree) -> Result<Self, SimError> {
+        Self::begin(config, site, true, access, tree)
+    }
+
+    fn begin(
+        config: &Config,
+        site: Site,
+        is_real: bool,
+        access: &Access,
+        tree: &TaskTree,
+    ) -> Result<Self, SimError> {
         tls::install_provider();
-        let floor = Arc::new(config.floor()?);
+        let floor = Arc::new(site.floor);
         let board = Board::new(floor.machines.iter().map(|machine| machine.id));
         let partition_channel = access.endpoint.channel(Some(&access.partition))?;
         let world = Arc::new(World {
@@ -118,19 +157,26 @@ impl DataCentre {
             pace: config.pace.clone(),
             rates: config.script.rates,
             board: board.clone(),
+            is_real,
             boots: Semaphore::new(config.concurrent_boots.max(1)),
         });
         let racks: BTreeMap<&str, Arc<watch::Sender<u64>>> = floor
-            .switches
+            .machines
             .iter()
-            .map(|switch| (switch.rack.as_str(), Arc::new(watch::Sender::new(0))))
+            .map(|machine| machine.rack.as_str())
+            .chain(floor.switches.iter().map(|switch| switch.rack.as_str()))
+            .map(|rack| (rack, Arc::new(watch::Sender::new(0))))
             .collect();
         let chassis: BTreeMap<Uuid, Arc<Chassis>> = floor
             .machines
             .iter()
             .map(|machine| {
                 let started = Arc::clone(&racks[machine.rack.as_str()]);
-                let chassis = Chassis::new(started, config.installed.get(&machine.id).cloned());
+                let disk = config.installed.get(&machine.id).map(|boot| Disk {
+                    boot: boot.clone(),
+                    allocation: config.allocations.get(&machine.id).cloned().unwrap_or_default(),
+                });
+                let chassis = Chassis::new(started, disk);
                 (machine.id, Arc::new(chassis))
             })
             .collect();
@@ -145,7 +191,7 @@ impl DataCentre {
         let tree = tree.child("data-centre");
         data_centre.start_switches(access, &world, &racks, &tree)?;
         data_centre.start_bmcs(config, &world, &tree);
-        data_centre.start_machines(config, &world, &tree);
+        data_centre.start_machines(config, &site.systems, &world, &tree)?;
         data_centre.start_script(config.script.clone(), &tree);
         Ok(data_centre)
     }
@@ -160,10 +206,13 @@ impl DataCentre {
         for plan in &self.floor.switches {
             let own = access.switches.get(&plan.id).ok_or_else(|| SimError::Credentials(plan.id.clone()))?;
             let neighbours = self.floor.machines.iter().flat_map(|machine| {
-                let here = machine.cables.iter().filter(|cable| cable.switch == plan.id);
-                here.map(|cable| Neighbour {
+                let ends = machine.cables.iter().zip(&machine.hardware.nics);
+                let here = ends.filter(|(cable, _)| cable.switch == plan.id);
+                here.map(|(cable, nic)| Neighbour {
                     port: cable.port.clone(),
                     machine: machine.id,
+                    nic: nic.name.clone(),
+                    mac: nic.mac.clone(),
                     chassis: Arc::clone(&self.chassis[&machine.id]),
                 })
             });
@@ -197,9 +246,16 @@ impl DataCentre {
         tree.spawn_essential("BMC commands", agent.obey(tree.clone()));
     }
 
-    fn start_machines(&self, config: &Config, world: &Arc<World>, tree: &TaskTree) {
+    fn start_machines(
+        &self,
+        config: &Config,
+        systems: &BTreeMap<Uuid, Arc<dyn System>>,
+        world: &Arc<World>,
+        tree: &TaskTree,
+    ) -> Result<(), SimError> {
         let switches = self.floor.switches.len();
         for plan in &self.floor.machines {
+            let system = systems.get(&plan.id).ok_or(SimError::NoSystem(plan.id))?;
             let machine = Machine {
                 plan: plan.clone(),
                 chassis: Arc::clone(&self.chassis[&plan.id]),
@@ -207,6 +263,7 @@ impl DataCentre {
                 // Apart from the throws that made its hardware.
                 dice: Dice::of(config.seed ^ 0x6c69_6665, plan.index),
                 session: None,
+                system: Arc::clone(system),
             };
             let (branch, mut status) = (tree.clone(), self.status.clone());
             tree.spawn_essential(&format!("machine {}", plan.id), async move {
@@ -218,6 +275,7 @@ impl DataCentre {
                 machine.run(branch).await;
             });
         }
+        Ok(())
     }
 
     fn start_script(&self, script: Script, tree: &TaskTree) {

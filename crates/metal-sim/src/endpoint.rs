@@ -46,6 +46,18 @@ pub enum SimError {
     /// A switch of the plan has no credentials.
     #[error("no credentials for switch {0}")]
     Credentials(String),
+    /// The machine's system failed.
+    #[error("{what} the system of a machine")]
+    System {
+        /// What it was to do.
+        what: &'static str,
+        /// Why it cannot.
+        #[source]
+        source: crate::system::Failure,
+    },
+    /// A machine of the site has no system.
+    #[error("no system for machine {0}")]
+    NoSystem(uuid::Uuid),
     /// The plan is larger than a simulated data centre gets.
     #[error("{0}")]
     Plan(String),

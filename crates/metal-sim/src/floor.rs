@@ -76,6 +76,25 @@ pub struct MachinePlan {
     pub cables: Vec<Cable>,
 }
 
+impl MachinePlan {
+    /// The `index`th machine of a site, in the given place, with these interfaces (name and MAC address) and no
+    /// cables anybody knows of yet. What else it is made of follows from its place and the seed.
+    #[must_use]
+    pub fn with_nics(
+        id: Uuid,
+        index: u64,
+        rack: &str,
+        slot: u16,
+        nics: &[(String, String)],
+        seed: u64,
+    ) -> Self {
+        let nics =
+            nics.iter().map(|(name, mac)| Nic { mac: mac.clone(), name: name.clone(), ..Nic::default() });
+        let place = Place { id, index, rack, slot };
+        furnish(place, nics.collect(), Vec::new(), &mut Dice::of(seed, index))
+    }
+}
+
 impl Floor {
     /// Plans `racks` racks of `per_rack` machines.
     ///
@@ -124,11 +143,11 @@ fn leaf_switch(partition: &str, rack: u16, leaf: u32, machines: u16) -> SwitchPl
 
 fn machine(index: u64, slot: u16, seed: u64, leaves: &[SwitchPlan]) -> MachinePlan {
     let mut dice = Dice::of(seed, index);
-    let profile = Profile::in_slot(slot);
+    let oui = Profile::in_slot(slot).oui;
     let id = uuid::Builder::from_random_bytes(dice.bytes()).into_uuid();
     let port = usize::from(slot);
     let nics = leaves.iter().zip(0u64..).map(|(leaf, nic)| Nic {
-        mac: mac(profile.oui, index * 4 + nic),
+        mac: mac(oui, index * 4 + nic),
         name: format!("lan{nic}"),
         identifier: String::new(),
         neighbors: vec![Neighbor {
@@ -140,10 +159,25 @@ fn machine(index: u64, slot: u16, seed: u64, leaves: &[SwitchPlan]) -> MachinePl
     });
     let cables =
         leaves.iter().map(|leaf| Cable { switch: leaf.id.clone(), port: leaf.ports[port].name.clone() });
+    let place = Place { id, index, rack: &leaves[0].rack, slot };
+    furnish(place, nics.collect(), cables.collect(), &mut dice)
+}
+
+/// Which machine, and where it stands.
+struct Place<'a> {
+    id: Uuid,
+    index: u64,
+    rack: &'a str,
+    slot: u16,
+}
+
+fn furnish(place: Place<'_>, nics: Vec<Nic>, cables: Vec<Cable>, dice: &mut Dice) -> MachinePlan {
+    let Place { id, index, rack, slot } = place;
+    let profile = Profile::in_slot(slot);
     MachinePlan {
         id,
         index,
-        rack: leaves[0].rack.clone(),
+        rack: rack.to_owned(),
         slot,
         size: profile.size,
         system_disk: profile.system_disk(),
@@ -152,10 +186,10 @@ fn machine(index: u64, slot: u16, seed: u64, leaves: &[SwitchPlan]) -> MachinePl
             cpus: profile.cpus(),
             gpus: profile.gpus(),
             disks: profile.disks(),
-            nics: nics.collect(),
+            nics,
         },
-        bios: profile.bios(&mut dice),
-        fru: profile.fru(&mut dice),
+        bios: profile.bios(dice),
+        fru: profile.fru(dice),
         bmc: BmcAccess {
             address: format!("10.2.{}.{}:623", (index >> 8) & 0xff, index & 0xff),
             mac: mac(profile.oui, index * 4 + 3),
@@ -164,7 +198,7 @@ fn machine(index: u64, slot: u16, seed: u64, leaves: &[SwitchPlan]) -> MachinePl
             interface: "lanplus".to_owned(),
         },
         bmc_version: dice.pick(&["1.74.06", "1.74.11", "3.10"]).to_string(),
-        cables: cables.collect(),
+        cables,
     }
 }
 

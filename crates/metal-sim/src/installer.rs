@@ -1,5 +1,6 @@
 //! What runs on a machine from the network boot to the kexec: the installer's conversation with the control plane.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use metal_proto::v1::boot_service_client::BootServiceClient;
 use metal_proto::v1::machine_service_client::MachineServiceClient;
 use metal_proto::v1::wait_response::Outcome;
 use metal_proto::v1::{
-    Allocation, BootInfo, BootRequest, DhcpRequest, MachineCertificateRequest, MachineEvent, RegisterRequest,
-    RegisterResponse, ReportRequest, SendEventsRequest, SuperUserPasswordRequest, WaitRequest,
+    Allocation, BootInfo, BootRequest, ConnectedRequest, DhcpRequest, Hardware, MachineCertificateRequest,
+    MachineEvent, Nic, RegisterRequest, RegisterResponse, ReportRequest, SendEventsRequest,
+    SuperUserPasswordRequest, WaitRequest,
 };
 use metal_runtime::pki;
 use metal_runtime::tls::KeyPair;
@@ -17,11 +19,18 @@ use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 
 use crate::board::Phase;
+use crate::chassis::Disk;
 use crate::endpoint::SimError;
-use crate::machine::Machine;
+use crate::machine::{Machine, failed};
 
 /// After so many unanswered attempts in a row a machine gives up and boots again, with a fresh certificate.
 const PATIENCE: u32 = 100;
+
+/// How long an installer waits until LLDP shows two switches; after that it registers with what it has seen.
+const SIGHT: Duration = Duration::from_secs(32);
+
+/// How long an installer waits for the switches after its report; after that it starts the system all the same.
+const CONNECTION: Duration = Duration::from_secs(60);
 
 /// Why an installer did not get as far as the installed system.
 #[derive(Debug)]
@@ -93,7 +102,7 @@ impl<'a> Installer<'a> {
     }
 
     /// Boots, registers, waits, installs.
-    pub(crate) async fn run(mut self) -> Result<(), Mishap> {
+    pub(crate) async fn run(mut self) -> Result<Allocation, Mishap> {
         let rates = self.machine.world.rates;
         self.slowness = if self.machine.dice.chance(rates.slow) { 10 } else { 1 };
         let world = std::sync::Arc::clone(&self.machine.world);
@@ -114,7 +123,8 @@ impl<'a> Installer<'a> {
             }
         };
         self.show(Phase::Installing);
-        self.install(&allocation).await
+        self.install(&allocation).await?;
+        Ok(allocation)
     }
 
     /// Tells of a crash or an end, as far as anybody listens.
@@ -149,6 +159,7 @@ impl<'a> Installer<'a> {
         let world = std::sync::Arc::clone(&self.machine.world);
         let boot = BootServiceClient::new(world.boot_server.clone());
         let mac = self.machine.plan.hardware.nics.first().map(|nic| nic.mac.clone()).unwrap_or_default();
+        self.machine.system.netboot().await.map_err(failed("boot")).map_err(Mishap::Local)?;
         let pause = self.pause();
         let dhcp = DhcpRequest { machine: self.id.clone(), mac: mac.clone() };
         persist(pause, PATIENCE, || {
@@ -190,7 +201,7 @@ impl<'a> Installer<'a> {
         .map_err(refused("get the BMC's password"))?;
         self.take(self.machine.world.pace.prepare).await;
         self.tell("Registering", "registering inventory").await?;
-        let inventory = self.inventory();
+        let inventory = self.inventory().await;
         persist(pause, PATIENCE, || {
             let (mut client, inventory) = (client.clone(), inventory.clone());
             async move { client.register(inventory).await }
@@ -199,11 +210,25 @@ impl<'a> Installer<'a> {
         .map_err(refused("register"))
     }
 
-    fn inventory(&self) -> RegisterRequest {
+    /// The interfaces with what LLDP shows, once it shows two switches.
+    async fn nics(&self) -> Vec<Nic> {
+        let enough = Instant::now() + SIGHT;
+        loop {
+            let nics = self.machine.system.neighbors().await;
+            let names: BTreeSet<&str> =
+                nics.iter().flat_map(|nic| &nic.neighbors).map(|far| far.hostname.as_str()).collect();
+            if names.len() >= 2 || Instant::now() >= enough {
+                return nics;
+            }
+            sleep(self.machine.world.pace.look).await;
+        }
+    }
+
+    async fn inventory(&self) -> RegisterRequest {
         let plan = &self.machine.plan;
         RegisterRequest {
             machine: self.id.clone(),
-            hardware: Some(plan.hardware.clone()),
+            hardware: Some(Hardware { nics: self.nics().await, ..plan.hardware.clone() }),
             bios: Some(plan.bios.clone()),
             bmc: Some(plan.bmc.clone()),
             fru: Some(plan.fru.clone()),
@@ -269,9 +294,38 @@ impl<'a> Installer<'a> {
         }
         self.take(self.machine.world.pace.install).await;
         let system = self.boot_info(allocation);
-        self.machine.chassis.install(system.clone());
+        let disk = Disk { boot: system.clone(), allocation: allocation.clone() };
+        self.machine.chassis.install(disk);
+        self.machine.system.installed(allocation).await.map_err(failed("install")).map_err(Mishap::Local)?;
         self.report(Some(system), "").await?;
+        if self.machine.world.is_real {
+            self.be_connected().await?;
+        }
         self.tell("Booting New Kernel", "").await
+    }
+
+    /// Waits until the switches have put the ports into the machine's networks: a system that starts before that
+    /// would have its first connections refused.
+    async fn be_connected(&mut self) -> Result<(), Mishap> {
+        let enough = Instant::now() + CONNECTION;
+        loop {
+            let pause = self.pause();
+            let (client, id) = (self.client(), self.id.clone());
+            let answer = persist(pause, PATIENCE, || {
+                let (mut client, machine) = (client.clone(), id.clone());
+                async move { client.connected(ConnectedRequest { machine }).await }
+            })
+            .await
+            .map_err(refused("ask whether it is connected"))?;
+            if answer.connected {
+                return Ok(());
+            }
+            if Instant::now() >= enough {
+                tracing::warn!(machine = self.id, missing = ?answer.missing, "switches did not follow in time");
+                return Ok(());
+            }
+            sleep(self.machine.world.pace.look).await;
+        }
     }
 
     fn boot_info(&self, allocation: &Allocation) -> BootInfo {

@@ -5,7 +5,8 @@
 //! cabled, and what goes wrong when follows from one seed.
 //!
 //! [`DataCentre::start`] is the door: give it a [`Config`], an [`Access`] with the joined agents' credentials, and a
-//! task tree to live in.
+//! task tree to live in. [`DataCentre::start_on`] plays the machines of a [`Site`] that somebody else has cabled to
+//! real switches.
 
 mod board;
 mod chassis;
@@ -20,9 +21,10 @@ mod pace;
 mod partition;
 mod script;
 mod switch;
+mod system;
 
 pub use board::{Phase, Status};
-pub use data_centre::{Access, Config, DataCentre};
+pub use data_centre::{Access, Config, DataCentre, Site};
 pub use dice::Dice;
 pub use endpoint::{Endpoint, SimError, join};
 pub use floor::{Cable, Floor, MachinePlan, SwitchPlan};
@@ -30,3 +32,4 @@ pub use hardware::{PROFILES, Profile};
 pub use pace::Pace;
 pub use script::{Action, Rates, Script, ScriptError, Selector, Step};
 pub use switch::Port;
+pub use system::{Doing, Failure, Simulated, System};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metal_proto::v1::Allocation;
 use metal_runtime::TaskTree;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -11,11 +12,12 @@ use tonic::transport::Channel;
 use crate::board::{Board, Phase};
 use crate::chassis::{Chassis, Next};
 use crate::dice::Dice;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, SimError};
 use crate::floor::MachinePlan;
 use crate::installer::{Installer, Mishap};
 use crate::pace::Pace;
 use crate::script::Rates;
+use crate::system::{Failure, System};
 
 /// How long a machine tries to say that it ends.
 const GOOD_BYE: Duration = Duration::from_secs(2);
@@ -30,6 +32,8 @@ pub(crate) struct World {
     pub(crate) pace: Pace,
     pub(crate) rates: Rates,
     pub(crate) board: Board,
+    /// Whether the network is real, so that it takes time to show and to follow.
+    pub(crate) is_real: bool,
     /// How many may be between power-on and registration at once.
     pub(crate) boots: Semaphore,
 }
@@ -40,6 +44,8 @@ pub(crate) struct Machine {
     pub(crate) chassis: Arc<Chassis>,
     pub(crate) world: Arc<World>,
     pub(crate) dice: Dice,
+    /// What it really has.
+    pub(crate) system: Arc<dyn System>,
     /// The installer's connection while it runs; outlives a crash so that the crash can be told.
     pub(crate) session: Option<Channel>,
 }
@@ -58,6 +64,7 @@ impl Machine {
             }
         }
         self.say_good_bye().await;
+        self.system.stop().await;
     }
 
     /// A simulation that is ended in order leaves no machine behind that seems to have lost power.
@@ -74,6 +81,8 @@ impl Machine {
     }
 
     async fn live(&mut self) {
+        // The life before may have ended anywhere.
+        self.system.stop().await;
         match self.chassis.next() {
             Next::Off => {
                 self.session = None;
@@ -86,10 +95,10 @@ impl Machine {
                 std::future::pending::<()>().await;
             }
             Next::Crash => self.crash("killed by the script").await,
-            Next::Disk(_) => {
+            Next::Disk(disk) => {
                 self.show(Phase::Booting);
                 sleep(self.dice.about(self.world.pace.post)).await;
-                self.start_system().await;
+                self.start_system(&disk.allocation).await;
             }
             Next::Network => self.boot_installer().await,
         }
@@ -99,7 +108,7 @@ impl Machine {
         self.session = None;
         let outcome = Installer::new(self).run().await;
         match outcome {
-            Ok(()) => self.start_system().await,
+            Ok(allocation) => self.start_system(&allocation).await,
             Err(Mishap::Crashed(why)) => self.crash(&why).await,
             Err(Mishap::Vanished) => self.be_absent().await,
             Err(Mishap::Rebooted) => {}
@@ -108,19 +117,25 @@ impl Machine {
                 tracing::warn!(machine = %self.plan.id, action = what, error, "machine refused");
                 self.crash(what).await;
             }
-            Err(Mishap::Local(error)) => {
-                let error = metal_runtime::chain(&error);
-                tracing::error!(machine = %self.plan.id, error, "simulated machine cannot go on");
-                self.show(Phase::Crashed);
-                sleep(self.world.pace.pause).await;
-            }
+            Err(Mishap::Local(error)) => self.fail(&error).await,
         }
     }
 
-    async fn start_system(&mut self) {
+    async fn fail(&mut self, error: &SimError) {
+        let error = metal_runtime::chain(error);
+        tracing::error!(machine = %self.plan.id, error, "simulated machine cannot go on");
+        self.show(Phase::Crashed);
+        sleep(self.world.pace.pause).await;
+    }
+
+    async fn start_system(&mut self, allocation: &Allocation) {
         self.session = None;
         self.show(Phase::Starting);
         sleep(self.dice.about(self.world.pace.kernel)).await;
+        let started = self.system.start(allocation).await;
+        if let Err(error) = started.map_err(failed("start")) {
+            return self.fail(&error).await;
+        }
         self.chassis.start_system();
         self.show(Phase::Running);
         std::future::pending::<()>().await;
@@ -137,9 +152,15 @@ impl Machine {
 
     async fn be_absent(&mut self) {
         self.session = None;
+        self.system.stop().await;
         self.show(Phase::Vanished);
         self.chassis.set_present(false);
         sleep(self.dice.about(self.world.pace.absence)).await;
         self.chassis.set_present(true);
     }
+}
+
+/// Says what a system was to do when it failed.
+pub(crate) fn failed(what: &'static str) -> impl FnOnce(Failure) -> SimError {
+    move |source| SimError::System { what, source }
 }

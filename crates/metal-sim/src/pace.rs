@@ -27,6 +27,8 @@ pub struct Pace {
     pub longest_wait: Duration,
     /// How long a machine that vanished by chance stays away.
     pub absence: Duration,
+    /// Between looks at the cables, and at whether the switches have done what an installation led to.
+    pub look: Duration,
 }
 
 impl Default for Pace {
@@ -43,11 +45,28 @@ impl Default for Pace {
             bmc_report: Duration::from_secs(60),
             longest_wait: Duration::from_secs(12 * 3600),
             absence: Duration::from_secs(7 * 60),
+            look: Duration::from_millis(500),
         }
     }
 }
 
 impl Pace {
+    /// Fractions of a second, for labs in which the network is real and takes its own time.
+    #[must_use]
+    pub fn quick() -> Self {
+        Self {
+            post: Duration::from_millis(200),
+            prepare: Duration::from_millis(100),
+            install: Duration::from_millis(300),
+            kernel: Duration::from_millis(100),
+            pause: Duration::from_millis(300),
+            alive: Duration::from_secs(20),
+            bmc_report: Duration::from_secs(20),
+            look: Duration::from_millis(100),
+            ..Self::default()
+        }
+    }
+
     /// As fast as the control plane answers; for tests.
     #[must_use]
     pub fn breathless() -> Self {
@@ -57,6 +76,7 @@ impl Pace {
             install: Duration::ZERO,
             kernel: Duration::ZERO,
             pause: Duration::from_millis(50),
+            look: Duration::from_millis(10),
             ..Self::default()
         }
     }

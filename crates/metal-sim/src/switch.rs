@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use metal_proto::v1::switch_service_client::SwitchServiceClient;
 use metal_proto::v1::{
-    BgpPortState, DesiredRequest, DesiredResponse, NotifyRequest, PhoneHomeRequest, PortState,
+    BgpPortState, DesiredRequest, DesiredResponse, LldpNeighbor, NotifyRequest, PhoneHomeRequest, PortState,
     RegisterSwitchRequest, SwitchOs,
 };
 use metal_runtime::TaskTree;
@@ -40,6 +40,9 @@ pub(crate) type Ports = Arc<Mutex<BTreeMap<String, Port>>>;
 pub(crate) struct Neighbour {
     pub(crate) port: String,
     pub(crate) machine: Uuid,
+    /// The machine's end of the cable.
+    pub(crate) nic: String,
+    pub(crate) mac: String,
     pub(crate) chassis: Arc<Chassis>,
 }
 
@@ -190,8 +193,25 @@ impl Switch {
             port_states: states.collect::<HashMap<_, _>>(),
             bgp_port_states: sessions.collect::<HashMap<_, _>>(),
             generation: self.generation,
+            lldp_neighbors: self.seen().collect(),
+            ..NotifyRequest::default()
         };
         self.client().notify(request).await.map(drop)
+    }
+
+    /// What LLDP shows: systems that run, under the names of their machines.
+    fn seen(&self) -> impl Iterator<Item = (String, LldpNeighbor)> {
+        let running = self.neighbours.iter().filter(|neighbour| neighbour.chassis.is_running());
+        running.map(|neighbour| {
+            let seen = LldpNeighbor {
+                chassis_id: neighbour.mac.clone(),
+                port_id: neighbour.nic.clone(),
+                system_name: neighbour.machine.to_string(),
+                system_description: "provisioned (simulated)".to_owned(),
+                ..LldpNeighbor::default()
+            };
+            (neighbour.port.clone(), seen)
+        })
     }
 
     /// Announces the systems that run and were not announced yet.

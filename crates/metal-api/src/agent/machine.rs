@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use metal_model::id::{MachineId, PartitionId};
 use metal_plan::registration::{self, Report};
-use metal_plan::{Env, Snapshot, Tx};
+use metal_plan::{Env, Snapshot, Tx, isolation};
 use metal_proto::v1 as proto;
 use metal_proto::v1::machine_service_server::MachineService;
 use metal_runtime::TaskTree;
@@ -105,6 +105,19 @@ impl MachineService for Machines {
         self.app.transact("report of an installer", &recorded, decide).await.map_err(refusal::transact)?;
         tracing::info!(machine = machine.as_str(), success, "installation reported");
         Ok(Response::new(proto::ReportResponse {}))
+    }
+
+    async fn connected(
+        &self,
+        request: Request<proto::ConnectedRequest>,
+    ) -> Result<Response<proto::ConnectedResponse>, Status> {
+        let caller = identity::caller(&request)?;
+        let (machine, _) = self.check(&caller, &request.into_inner().machine).await?;
+        // Another replica may have taken the report.
+        let newest = self.app.fresh().await.map_err(refusal::fresh)?;
+        let missing = isolation::disconnected(&newest.state, machine.as_str());
+        let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        Ok(Response::new(proto::ConnectedResponse { connected: missing.is_empty(), missing }))
     }
 
     async fn abort_reinstall(

@@ -4,12 +4,14 @@
 //! last. The generation is the revision of the snapshot the configuration was computed from; a generation is sent only
 //! when the configuration differs from the one sent before.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use metal_model::doc::Document;
 use metal_model::id::{MachineId, SwitchId};
-use metal_model::switch::{PortState, SwitchStatus};
+use metal_model::switch::{PortState, SwitchObservation, SwitchStatus};
 use metal_model::v1;
-use metal_plan::switch::{self, Desired};
+use metal_plan::switch::{self, Agent, Desired};
 use metal_plan::{Env, Snapshot, Tx};
 use metal_proto::v1 as proto;
 use metal_proto::v1::switch_service_server::SwitchService;
@@ -22,7 +24,7 @@ use tonic::{Request, Response, Status};
 use super::hub::{Listener, Topic};
 use super::{identity, refusal};
 use crate::app::App;
-use crate::coalesce::{self, Incoming};
+use crate::coalesce::{self, Incoming, Reported};
 
 /// The service.
 #[derive(Debug)]
@@ -95,15 +97,15 @@ impl SwitchService for Switches {
         let request = request.into_inner();
         let check = |snapshot: &Snapshot| identity::switch(snapshot, &caller, &request.id);
         let (id, _) = identity::check(&self.app, check).await?;
-        let generation = request.generation;
-        let report = report(request);
-        if !self.is_routine(&id, &report, generation)? {
+        let (report, agent) = report(request);
+        if !self.absorb(&id, &report, &agent)? {
             let named = id.clone();
             let decide = move |tx: &mut Tx, env: &mut Env| {
-                switch::notify_applied(tx, env, named.as_str(), &report, Some(generation))
+                switch::notify_agent(tx, env, named.as_str(), &report, Some(&agent))
             };
             let recorded = identity::recorded(&caller);
             self.app.transact("switch report", &recorded, decide).await.map_err(refusal::transact)?;
+            self.app.agents.touches.forget_switch(&id);
         }
         Ok(Response::new(proto::NotifyResponse {}))
     }
@@ -147,28 +149,37 @@ impl Switches {
         self.app.agents.sent(switch).filter(|(generation, _)| *generation == after)
     }
 
-    /// Collects a report in memory when it tells nothing but that all is as before.
-    fn is_routine(
-        &self,
-        id: &SwitchId,
-        report: &v1::SwitchNotifyRequest,
-        generation: u64,
-    ) -> Result<bool, Status> {
+    /// Collects a report in memory when it tells nothing that a decision may rest on: that all is as before, or still
+    /// as wrong as before, and what the switch sees.
+    fn absorb(&self, id: &SwitchId, report: &v1::SwitchNotifyRequest, agent: &Agent) -> Result<bool, Status> {
         let snapshot = self.app.store.snapshot();
         let Some(known) = snapshot.state.switch_statuses.get(id.as_str()) else { return Ok(false) };
-        if report.error.is_some() || known.applied != generation {
+        if is_news(known, report) {
             return Ok(false);
         }
         let mut tx = Tx::new(&snapshot.state);
         let mut env = self.app.env(&self.app.system_caller());
-        switch::notify_applied(&mut tx, &mut env, id.as_str(), report, Some(generation))
+        switch::notify_agent(&mut tx, &mut env, id.as_str(), report, Some(agent))
             .map_err(|refusal| refusal::refused(&refusal))?;
-        let status: Option<SwitchStatus> =
-            tx.state().switch_statuses.get(id.as_str()).map(|status| SwitchStatus::clone(status));
-        let changes = tx.finish();
-        let Some(status) = status.filter(|_| changes.writes.len() == 1) else { return Ok(false) };
-        self.app.agents.touches.absorb_switch(status);
+        let Some(status) = tx.state().switch_statuses.get(id.as_str()).cloned() else { return Ok(false) };
+        let seen = tx.state().switch_observations.get(id.as_str()).cloned();
+        let is_other = (known.applied, known.tells_applied) != (status.applied, status.tells_applied);
+        let reported = [SwitchStatus::key_of(id.as_str()), SwitchObservation::key_of(id.as_str())];
+        if is_other || tx.finish().writes.keys().any(|key| !reported.contains(key)) {
+            return Ok(false);
+        }
+        self.app.agents.touches.absorb_switch(Reported { status, seen });
         Ok(true)
+    }
+}
+
+/// Whether an attempt went otherwise than the one before. The same error again and again is told once.
+fn is_news(known: &SwitchStatus, report: &v1::SwitchNotifyRequest) -> bool {
+    let ended = known.last_sync.as_ref().map(|sync| sync.time);
+    let failed = known.last_sync_error.as_ref().filter(|failed| Some(failed.time) > ended);
+    match failed {
+        Some(failed) => failed.error != report.error,
+        None => report.error.is_some(),
     }
 }
 
@@ -268,7 +279,7 @@ fn registration(request: proto::RegisterSwitchRequest, partition: &str) -> v1::S
     }
 }
 
-fn report(request: proto::NotifyRequest) -> v1::SwitchNotifyRequest {
+fn report(request: proto::NotifyRequest) -> (v1::SwitchNotifyRequest, Agent) {
     let state = |state: i32| match proto::PortState::try_from(state) {
         Ok(proto::PortState::Up) => PortState::Up.wire().to_owned(),
         Ok(proto::PortState::Down) => PortState::Down.wire().to_owned(),
@@ -276,25 +287,60 @@ fn report(request: proto::NotifyRequest) -> v1::SwitchNotifyRequest {
             PortState::Unknown.wire().to_owned()
         }
     };
-    v1::SwitchNotifyRequest {
+    let mut sessions: Vec<_> = request.bgp_sessions.into_iter().map(session).collect();
+    let order = |session: &v1::SwitchBgpSession| {
+        (session.vrf.clone(), session.port.clone(), session.neighbor.clone())
+    };
+    sessions.sort_by_cached_key(order);
+    let neighbors = request.lldp_neighbors.into_iter().map(|(port, seen)| (port, neighbor(seen)));
+    let seen = SwitchObservation {
+        id: SwitchId::from(&request.id),
+        neighbors: neighbors.collect(),
+        sessions,
+        faults: request.port_faults.into_iter().collect(),
+    };
+    let states = request.bgp_port_states.into_iter().map(|(port, bgp)| (port, port_session(bgp)));
+    let report = v1::SwitchNotifyRequest {
         sync_duration: request.duration_ns,
         error: request.error,
         port_states: request.port_states.into_iter().map(|(name, given)| (name, state(given))).collect(),
-        bgp_port_states: request
-            .bgp_port_states
-            .into_iter()
-            .map(|(name, bgp)| {
-                let bgp = v1::SwitchBgpPortState {
-                    neighbor: bgp.neighbor,
-                    peer_group: bgp.peer_group,
-                    vrf_name: bgp.vrf_name,
-                    bgp_state: bgp.bgp_state,
-                    bgp_timer_up_established: bgp.bgp_timer_up_established,
-                    sent_prefix_counter: bgp.sent_prefix_counter,
-                    accepted_prefix_counter: bgp.accepted_prefix_counter,
-                };
-                (name, bgp)
-            })
-            .collect(),
+        bgp_port_states: if seen.sessions.is_empty() { states.collect() } else { BTreeMap::new() },
+    };
+    (report, Agent { generation: request.generation, seen })
+}
+
+fn port_session(bgp: proto::BgpPortState) -> v1::SwitchBgpPortState {
+    v1::SwitchBgpPortState {
+        neighbor: bgp.neighbor,
+        peer_group: bgp.peer_group,
+        vrf_name: bgp.vrf_name,
+        bgp_state: bgp.bgp_state,
+        bgp_timer_up_established: bgp.bgp_timer_up_established,
+        sent_prefix_counter: bgp.sent_prefix_counter,
+        accepted_prefix_counter: bgp.accepted_prefix_counter,
+    }
+}
+
+fn session(session: proto::BgpSession) -> v1::SwitchBgpSession {
+    v1::SwitchBgpSession {
+        vrf: session.vrf,
+        port: session.port,
+        neighbor: session.neighbor,
+        peer_group: session.peer_group,
+        state: session.state,
+        established_since: session.established_since,
+        sent: session.sent,
+        accepted: session.accepted,
+    }
+}
+
+fn neighbor(seen: proto::LldpNeighbor) -> v1::SwitchLldpNeighbor {
+    v1::SwitchLldpNeighbor {
+        chassis_id: seen.chassis_id,
+        port_id: seen.port_id,
+        port_description: seen.port_description,
+        system_name: seen.system_name,
+        system_description: seen.system_description,
+        since: seen.since,
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::agent_world::{Agent, OTHER_PARTITION, PARTITION, World, within};
 
 /// Every method, by its name in the interface description, except joining, which is open.
-const METHODS: [&str; 17] = [
+const METHODS: [&str; 18] = [
     "JoinService.Renew",
     "BootService.Dhcp",
     "BootService.Boot",
@@ -22,6 +22,7 @@ const METHODS: [&str; 17] = [
     "MachineService.AbortReinstall",
     "MachineService.SendEvents",
     "MachineService.SuperUserPassword",
+    "MachineService.Connected",
     "SwitchService.Register",
     "SwitchService.Desired",
     "SwitchService.Notify",
@@ -109,6 +110,7 @@ async fn call_machine(agent: &mut Agent, method: &str, machine: String) -> Resul
         "MachineService.Report" => {
             done(client.report(proto::ReportRequest { machine, ..Default::default() }).await)
         }
+        "MachineService.Connected" => done(client.connected(proto::ConnectedRequest { machine }).await),
         "MachineService.AbortReinstall" => {
             let request = proto::AbortReinstallRequest { machine, primary_disk_wiped: true };
             done(client.abort_reinstall(request).await)

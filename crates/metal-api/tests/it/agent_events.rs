@@ -195,6 +195,72 @@ async fn a_switch_in_order_is_not_written_each_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_switch_sees_is_read_at_once_and_written_now_and_then() {
+    let world = World::start().await;
+    let mut leaf = world.switch(0).await;
+    let plan = world.floor.switches[0].clone();
+    let port = plan.ports[0].name.clone();
+    let mut notify = async |error: Option<&str>, accepted| {
+        let seen = proto::LldpNeighbor { system_name: "somebody".to_owned(), ..Default::default() };
+        let session = proto::BgpSession {
+            vrf: "default".to_owned(),
+            port: port.clone(),
+            state: "Established".to_owned(),
+            accepted,
+            ..Default::default()
+        };
+        let request = proto::NotifyRequest {
+            id: plan.id.clone(),
+            error: error.map(str::to_owned),
+            lldp_neighbors: [(port.clone(), seen)].into(),
+            bgp_sessions: vec![session],
+            port_faults: [(port.clone(), "why not".to_owned())].into(),
+            ..proto::NotifyRequest::default()
+        };
+        within(leaf.switch.notify(request)).await.unwrap();
+    };
+    let view = |world: &World| {
+        let snapshot = world.snapshot();
+        let known = snapshot.state.switches.get(&plan.id).unwrap().clone();
+        let mut view = metal_plan::switch::response(&snapshot.state, &known).unwrap();
+        world.app.agents.touches.refresh_switch(&mut view);
+        view
+    };
+    notify(None, 1).await;
+    let nic = view(&world).nics.into_iter().find(|nic| nic.name == port).unwrap();
+    assert_eq!(
+        (nic.fault.as_str(), nic.lldp_neighbor.unwrap().system_name.as_str()),
+        ("why not", "somebody")
+    );
+    assert_eq!(nic.bgp_port_state.unwrap().accepted_prefix_counter, 1);
+    let revision = world.snapshot().revision;
+    // Counters move all the time.
+    world.app.clock.advance(SignedDuration::from_secs(10));
+    notify(None, 2).await;
+    coalesce::flush(&world.app, false).await.unwrap();
+    assert_eq!((world.snapshot().revision, view(&world).bgp_sessions[0].accepted), (revision, 2));
+    world.app.clock.advance(SignedDuration::from_secs(30));
+    notify(None, 3).await;
+    coalesce::flush(&world.app, false).await.unwrap();
+    assert_eq!(world.snapshot().revision, revision + 1, "once in half a minute");
+    let kept = world.snapshot().state.switch_observations.get(&plan.id).unwrap().clone();
+    assert_eq!(kept.sessions[0].accepted, 3);
+    // The first error is news, the same one again is not.
+    world.app.clock.advance(SignedDuration::from_secs(10));
+    notify(Some("no route"), 3).await;
+    let revision = world.snapshot().revision;
+    world.app.clock.advance(SignedDuration::from_secs(10));
+    notify(Some("no route"), 3).await;
+    assert_eq!(world.snapshot().revision, revision);
+    let failed = view(&world).last_sync_error.unwrap().time.get().unwrap();
+    assert_eq!(failed.as_millisecond(), world.app.clock.now().as_millisecond());
+    notify(Some("another"), 3).await;
+    notify(None, 3).await;
+    assert_eq!(world.snapshot().revision, revision + 2);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_events_lose_no_state() {
     let world = World::start().await;
     let machines: Vec<String> = (0..40).map(|n| format!("m{n}")).collect();

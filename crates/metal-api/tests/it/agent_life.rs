@@ -130,6 +130,61 @@ async fn a_machine_is_installed_and_freed() {
     world.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freed_machine_waits_for_both_leaves() {
+    let world = World::start().await;
+    let mut partition = world.partition().await;
+    let mut leaves = [world.switch(0).await, world.switch(1).await];
+    let names = [0, 1].map(|leaf| world.floor.switches[leaf].id.clone());
+    let id = world.plan(0).id.to_string();
+    let port = world.plan(0).cables[0].port.clone();
+    let mut desired = leaves[0].desired(&names[0], 0).await;
+    let (mut machine, _waiting) = world.park(&mut partition, 0).await;
+    world.allocate(None).await;
+    let report = proto::ReportRequest {
+        machine: id.clone(),
+        boot_info: Some(proto::BootInfo::default()),
+        success: true,
+        ..proto::ReportRequest::default()
+    };
+    within(machine.machine.report(report)).await.unwrap();
+    let opened = configured(&mut desired, &port, |nic| !nic.vrf.is_empty()).await.generation;
+
+    // Leaves that never told what they have are not waited for, others are.
+    let mut ask = async || {
+        let request = proto::ConnectedRequest { machine: id.clone() };
+        within(machine.machine.connected(request)).await.unwrap().into_inner()
+    };
+    assert!(ask().await.connected);
+    for (leaf, generation, missing) in
+        [(0, opened - 1, &names[..1]), (1, opened, &names[..1]), (0, opened, &[])]
+    {
+        apply(&mut leaves[leaf], &names[leaf], generation).await;
+        let answer = ask().await;
+        assert_eq!((answer.connected, answer.missing.as_slice()), (missing.is_empty(), missing));
+    }
+
+    world.free(&id).await;
+    let closed = configured(&mut desired, &port, |nic| nic.vrf.is_empty()).await.generation;
+    let (_machine, _waiting) = world.park(&mut partition, 0).await;
+    let available = |world: &World| {
+        let machine = world.machine(&id);
+        world.snapshot().state.index.placement.available(&machine.partition, &machine.size)
+    };
+    world.until(|snapshot| snapshot.machines.get(&id).unwrap().waiting).await;
+    assert_eq!(available(&world), 0);
+    apply(&mut leaves[0], &names[0], closed).await;
+    assert_eq!(available(&world), 0, "one of two");
+    apply(&mut leaves[1], &names[1], closed).await;
+    assert_eq!(available(&world), 1);
+    world.stop().await;
+}
+
+async fn apply(leaf: &mut Agent, id: &str, generation: u64) {
+    let request = proto::NotifyRequest { id: id.to_owned(), generation, ..proto::NotifyRequest::default() };
+    within(leaf.switch.notify(request)).await.unwrap();
+}
+
 async fn acknowledge(partition: &mut Agent, sequence: u64) {
     let request = proto::AcknowledgeRequest { sequence, ..proto::AcknowledgeRequest::default() };
     within(partition.bmc.acknowledge(request)).await.unwrap();

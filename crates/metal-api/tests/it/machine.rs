@@ -166,7 +166,7 @@ async fn issues_are_told() {
     let (api, _) = api().await;
     api.machine("m1", 1).await;
     let catalogue = api.get("/v1/machine/issues").await.expect(200);
-    assert_eq!(catalogue.as_array().unwrap().len(), 13);
+    assert_eq!(catalogue.as_array().unwrap().len(), 14);
     let found = api
         .post("/v1/machine/issues/evaluate", json!({"only": null, "omit": null, "severity": ""}))
         .await

@@ -14,7 +14,7 @@ use super::time::Time;
 #[serde(default)]
 #[schema(as = v1::SwitchOS)]
 pub struct SwitchOs {
-    /// `SONiC` or `Cumulus`.
+    /// `SONiC`, `Cumulus` or `Linux`.
     pub vendor: String,
     /// Version.
     pub version: String,
@@ -95,6 +95,57 @@ pub struct SwitchNic {
     pub admin_status: String,
     /// The BGP session on it.
     pub bgp_port_state: Option<SwitchBgpPortState>,
+    /// What announces itself on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lldp_neighbor: Option<SwitchLldpNeighbor>,
+    /// Why it is isolated instead of configured as wanted.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub fault: String,
+    /// The switch has not confirmed `vrf` yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
+}
+
+/// What LLDP sees on a switch port.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = v1::SwitchLldpNeighbor)]
+pub struct SwitchLldpNeighbor {
+    /// Usually a MAC address.
+    pub chassis_id: String,
+    /// Port at the other end.
+    pub port_id: String,
+    /// What that port is for.
+    pub port_description: String,
+    /// Name of a switch, UUID of a machine.
+    pub system_name: String,
+    /// What runs there.
+    pub system_description: String,
+    /// Since when it is seen, in seconds since 1970.
+    pub since: i64,
+}
+
+/// A BGP session of a switch.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = v1::SwitchBGPSession)]
+pub struct SwitchBgpSession {
+    /// `default`, or as the switch calls it.
+    pub vrf: String,
+    /// Port it runs over; empty where none can be told.
+    pub port: String,
+    /// Neighbour.
+    pub neighbor: String,
+    /// Peer group.
+    pub peer_group: String,
+    /// State of the session.
+    pub state: String,
+    /// Since when it is established, in seconds since 1970; 0 if it is not.
+    pub established_since: i64,
+    /// Prefixes sent.
+    pub sent: i64,
+    /// Prefixes accepted.
+    pub accepted: i64,
 }
 
 /// A machine on a switch port.
@@ -165,6 +216,9 @@ pub struct SwitchResponse {
     pub last_sync: Option<SwitchSync>,
     /// Last attempt that failed.
     pub last_sync_error: Option<SwitchSync>,
+    /// All BGP sessions, those of uplinks too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bgp_sessions: Vec<SwitchBgpSession>,
     /// When the record was created.
     #[schema(value_type = String, format = DateTime)]
     pub created: Time,

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use metal_model::id::MachineId;
+use metal_model::id::{MachineId, SwitchId};
 use metal_model::machine::{Availability, Machine};
 
 use super::spec::Spec;
 use crate::placement::{self, Wish};
-use crate::{Env, Error, Snapshot, size_reservation};
+use crate::{Env, Error, Snapshot, isolation, size_reservation};
 
 /// What clients know as the answer when nothing is left.
 const NONE_LEFT: &str = "no machine available";
@@ -45,6 +45,15 @@ fn named(snapshot: &Snapshot, id: &MachineId) -> Result<Arc<Machine>, Error> {
             "was waiting, but has not been heard of lately; reset it and allocate it once it is alive again"
                 .to_owned(),
         );
+    }
+    let missing = isolation::missing(snapshot, id.as_str());
+    if !missing.is_empty() {
+        let missing: Vec<&str> = missing.iter().map(SwitchId::as_str).collect();
+        return refused(format!(
+            "is not known to be isolated from its last network: switch {} has not confirmed that yet; see: \
+             metalctl switch ls -o wide",
+            missing.join(" and ")
+        ));
     }
     Ok(machine.clone())
 }

@@ -78,7 +78,7 @@ fn count(snapshot: &Snapshot, spec: &Spec, answer: &mut Explanation) {
     let mut consider = |machine: &Machine| {
         answer.considered += 1;
         let log = snapshot.event_logs.get(machine.id.as_str()).map(AsRef::as_ref);
-        match obstacle(machine, log, spec) {
+        match obstacle(snapshot, machine, log, spec) {
             Some(reason) => *reasons.entry(reason).or_default() += 1,
             None => answer.available += 1,
         }
@@ -99,7 +99,12 @@ fn count(snapshot: &Snapshot, spec: &Spec, answer: &mut Explanation) {
 }
 
 /// The first thing that keeps a machine from being handed out for this request.
-fn obstacle(machine: &Machine, log: Option<&EventLog>, spec: &Spec) -> Option<&'static str> {
+fn obstacle(
+    snapshot: &Snapshot,
+    machine: &Machine,
+    log: Option<&EventLog>,
+    spec: &Spec,
+) -> Option<&'static str> {
     if machine.size != spec.size {
         return Some("of another size");
     }
@@ -116,6 +121,9 @@ fn obstacle(machine: &Machine, log: Option<&EventLog>, spec: &Spec) -> Option<&'
         return Some("not waiting for an allocation");
     }
     match log.liveliness {
+        Liveliness::Alive if snapshot.index.unconfirmed.contains(machine.id.as_str()) => {
+            Some("isolation not confirmed by its switches")
+        }
         Liveliness::Alive => None,
         Liveliness::Dead | Liveliness::Unknown => Some("not heard of lately"),
     }

@@ -24,7 +24,7 @@ pub fn free(tx: &mut Tx, env: &mut Env, id: &str) -> Result<Arc<Machine>, Error>
             machine.state.description
         )));
     }
-    switch::set_vrf(tx, id, "");
+    switch::set_vrf(tx, env, id, "");
     if !machine.partition.is_empty() {
         command::give(tx, env, &machine.partition, &machine.id, PowerCommand::LedOff)?;
         command::give(tx, env, &machine.partition, &machine.id, PowerCommand::Free)?;
@@ -76,7 +76,7 @@ pub fn reinstall(
             layout.id
         )));
     }
-    switch::set_vrf(tx, id, "");
+    switch::set_vrf(tx, env, id, "");
     if !machine.partition.is_empty() {
         command::give(tx, env, &machine.partition, &machine.id, PowerCommand::Reinstall)?;
     }

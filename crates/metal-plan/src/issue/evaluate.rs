@@ -132,6 +132,10 @@ impl<'a> Set<'a> {
             }
             Kind::BmcNoDistinctIp => self.addresses.get(bmc.address.as_str()).is_some_and(|count| *count > 1),
             Kind::NoEventContainer => false,
+            Kind::IsolationUnconfirmed => {
+                let is_offered = machine.allocation.is_none() && machine.waiting;
+                is_offered && self.snapshot.index.unconfirmed.contains(machine.id.as_str())
+            }
         }
     }
 }

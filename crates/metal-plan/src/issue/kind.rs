@@ -94,6 +94,8 @@ kinds! {
     BmcNoDistinctIp "bmc-no-distinct-ip" Major "the machine's BMC has the same address as another machine's";
     /// No events at all.
     NoEventContainer "no-event-container" Major "no provisioning events of the machine are known";
+    /// Waits, but a switch may still have its ports in the last owner's network.
+    IsolationUnconfirmed "isolation-unconfirmed" Major "the machine waits but is not offered: a leaf switch has not confirmed that its ports are isolated";
 }
 
 impl Kind {

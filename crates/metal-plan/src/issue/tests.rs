@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use metal_model::event_log::{Event, EventLog, Liveliness, ProvisioningEvent};
 use metal_model::machine::{Allocation, Bmc, Machine, Role};
+use metal_model::switch::{Switch, SwitchPort, SwitchStatus};
 use metal_model::v1::{self, MachineIssuesRequest};
 use proptest::prelude::*;
 
@@ -16,6 +17,7 @@ struct World {
     machine: Machine,
     bmc: Bmc,
     log: Option<EventLog>,
+    is_unconfirmed: bool,
 }
 
 type Change = fn(&mut World);
@@ -38,10 +40,18 @@ fn healthy(id: &str) -> World {
             events: vec![Arc::new(waiting)],
             ..EventLog::default()
         }),
+        is_unconfirmed: false,
     }
 }
 
 fn add(tx: &mut Tx, world: World) {
+    if world.is_unconfirmed {
+        let port = SwitchPort { name: "swp1".into(), vrf_since: 7, ..SwitchPort::default() };
+        let connections = [(world.machine.id.clone(), vec![port.name.clone()])].into();
+        tx.put(Switch { id: "leaf01".into(), ports: vec![port], connections, ..Switch::default() });
+        let (applied, tells_applied) = (6, true);
+        tx.put(SwitchStatus { id: "leaf01".into(), applied, tells_applied, ..SwitchStatus::default() });
+    }
     tx.put(world.machine);
     tx.put(world.bmc);
     if let Some(log) = world.log {
@@ -67,7 +77,7 @@ fn firewall(world: &mut World) {
 }
 
 /// Every kind and how it comes about; the last two need a second machine, which they also affect.
-const CASES: [(&str, Change); 15] = [
+const CASES: [(&str, Change); 16] = [
     ("no-partition", |it| it.machine.partition = "".into()),
     ("liveliness-dead", |it| log(it).liveliness = Liveliness::Dead),
     ("liveliness-unknown", |it| log(it).liveliness = Liveliness::Unknown),
@@ -86,6 +96,10 @@ const CASES: [(&str, Change); 15] = [
     ("asn-not-unique", firewall),
     ("bmc-no-distinct-ip", |it| it.bmc.address = "same:623".into()),
     ("no-event-container", |it| it.log = None),
+    ("isolation-unconfirmed", |it| {
+        it.machine.waiting = true;
+        it.is_unconfirmed = true;
+    }),
 ];
 
 #[test]

@@ -61,7 +61,7 @@ fn machines() -> Tx {
         };
     })
     .unwrap();
-    switch::set_vrf(&mut tx, "m1", "vrf42");
+    switch::set_vrf(&mut tx, &env(2), "m1", "vrf42");
     tx
 }
 

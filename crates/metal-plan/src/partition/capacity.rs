@@ -45,7 +45,7 @@ pub fn capacity(
         let known = snapshot.sizes.contains(machine.size.as_str());
         let size = if known { machine.size.clone() } else { UNKNOWN_SIZE.into() };
         let count = counts.entry((machine.partition.clone(), size)).or_default();
-        add(count, machine, log, issues);
+        add(snapshot, count, machine, log, issues);
     }
     let mut answer: Vec<PartitionCapacity> = Vec::new();
     for ((partition, size), mut count) in counts {
@@ -78,7 +78,7 @@ fn capacity_of(snapshot: &Snapshot, partition: &PartitionId, first: ServerCapaci
     }
 }
 
-fn add(count: &mut ServerCapacity, machine: &Machine, log: &EventLog, issues: &[Kind]) {
+fn add(snapshot: &Snapshot, count: &mut ServerCapacity, machine: &Machine, log: &EventLog, issues: &[Kind]) {
     count.total += 1;
     if issues.iter().any(|issue| *issue != Kind::LastEventError) {
         count.faulty += 1;
@@ -86,7 +86,7 @@ fn add(count: &mut ServerCapacity, machine: &Machine, log: &EventLog, issues: &[
     }
     if machine.allocation.is_some() {
         count.allocated += 1;
-    } else if placement::is_available(machine, Some(log)) {
+    } else if placement::is_available(snapshot, machine, Some(log)) {
         count.allocatable += 1;
         count.free += 1;
     } else {

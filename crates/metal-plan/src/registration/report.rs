@@ -82,7 +82,7 @@ pub fn abort_reinstall(
 fn open(tx: &mut Tx, env: &mut Env, machine: &Machine, allocation: Allocation, vrf: &str) -> Arc<Machine> {
     let machine =
         tx.put(Machine { allocation: Some(Arc::new(allocation)), changed: env.now, ..machine.clone() });
-    switch::set_vrf(tx, machine.id.as_str(), vrf);
+    switch::set_vrf(tx, env, machine.id.as_str(), vrf);
     boot_from_disk(tx, env, &machine);
     machine
 }

@@ -177,7 +177,7 @@ fn reinstalling() -> Tx {
     let held = stored(&tx, "m1").allocation.clone().unwrap();
     let image = "ubuntu-24.4".into();
     allocate(&mut tx, "m1", Allocation { reinstall: true, image, ..Allocation::clone(&held) });
-    switch::set_vrf(&mut tx, "m1", "");
+    switch::set_vrf(&mut tx, &env(2), "m1", "");
     tx
 }
 

@@ -12,10 +12,11 @@ use metal_model::machine::{Allocation, Machine};
 use metal_model::network::{AsnClaim, Ip, Network, VrfClaim};
 use metal_model::project::Project;
 use metal_model::size::SizeReservation;
-use metal_model::switch::Switch;
+use metal_model::switch::{Switch, SwitchStatus};
 
 use super::{Multi, Snapshot};
 use crate::ipam::Ipam;
+use crate::isolation::Unconfirmed;
 use crate::placement::Placement;
 
 /// All indexes of a snapshot.
@@ -53,6 +54,8 @@ pub struct Indexes {
     pub switches_by_partition: Multi<PartitionId, SwitchId>,
     /// Switches a machine is connected to.
     pub switches_by_machine: Multi<MachineId, SwitchId>,
+    /// Machines whose switches have not confirmed yet where their ports are.
+    pub unconfirmed: Unconfirmed,
     /// Machines that may be handed out, and what projects have, per rack.
     pub placement: Placement,
 }
@@ -190,6 +193,11 @@ impl Snapshot {
                 self.index.switches_by_machine.add(machine.clone(), new.id.clone());
             }
         }
+        self.confirm_switch(old, new);
+    }
+
+    pub(super) fn switch_status_changed(&mut self, old: Option<&SwitchStatus>, new: Option<&SwitchStatus>) {
+        self.confirm_status(old, new);
     }
 }
 

@@ -21,7 +21,7 @@ use metal_model::network::{AsnClaim, Ip, Network, VrfClaim};
 use metal_model::partition::Partition;
 use metal_model::project::{Project, Tenant};
 use metal_model::size::{Size, SizeImageConstraint, SizeReservation};
-use metal_model::switch::{Switch, SwitchStatus};
+use metal_model::switch::{Switch, SwitchObservation, SwitchStatus};
 
 pub use index::Indexes;
 pub use table::{Multi, Row, Table};
@@ -126,7 +126,8 @@ tables! {
     bmcs Bmc plain;
     event_logs EventLog event_log_changed;
     switches Switch switch_changed;
-    switch_statuses SwitchStatus plain;
+    switch_statuses SwitchStatus switch_status_changed;
+    switch_observations SwitchObservation plain;
     bmc_commands BmcCommand plain;
     command_queues CommandQueue plain;
     join_tokens JoinToken plain;

@@ -180,7 +180,7 @@ fn store(tx: &mut Tx, env: &Env, switch: &Switch, machine: &MachineId, ports: Ve
     for port in &mut switch.ports {
         let was_connected = before.is_some_and(|before| before.contains(&port.name));
         if was_connected && !ports.contains(&port.name) {
-            port.vrf.clear();
+            port.assign("", env.revision);
         }
     }
     switch.connections.insert(machine.clone(), ports);
@@ -190,7 +190,7 @@ fn store(tx: &mut Tx, env: &Env, switch: &Switch, machine: &MachineId, ports: Ve
 
 /// Forgets all cables of a machine; its ports fall back to the PXE network. Answers the switches it was connected to.
 pub fn disconnect(tx: &mut Tx, env: &mut Env, machine: &str) -> Vec<SwitchId> {
-    set_vrf(tx, machine, "");
+    set_vrf(tx, env, machine, "");
     let switches: Vec<SwitchId> = tx.state().index.switches_by_machine.get(machine).cloned().collect();
     for id in &switches {
         let Some(switch) = tx.state().switches.get(id.as_str()) else { continue };
@@ -204,7 +204,7 @@ pub fn disconnect(tx: &mut Tx, env: &mut Env, machine: &str) -> Vec<SwitchId> {
 
 /// Puts all ports of a machine into a VRF: `vrf<N>` of a tenant, `default` for firewalls, empty for the PXE network.
 /// Answers how many ports it has.
-pub fn set_vrf(tx: &mut Tx, machine: &str, vrf: &str) -> usize {
+pub fn set_vrf(tx: &mut Tx, env: &Env, machine: &str, vrf: &str) -> usize {
     let switches: Vec<SwitchId> = tx.state().index.switches_by_machine.get(machine).cloned().collect();
     let mut count = 0;
     for id in &switches {
@@ -218,7 +218,7 @@ pub fn set_vrf(tx: &mut Tx, machine: &str, vrf: &str) -> usize {
         }
         let mut changed = Switch::clone(switch);
         for port in changed.ports.iter_mut().filter(|port| names.contains(&port.name)) {
-            vrf.clone_into(&mut port.vrf);
+            port.assign(vrf, env.revision);
         }
         tx.put(changed);
     }

@@ -99,7 +99,7 @@ fn unreadable_port_names_are_refused_between_vendors() {
 fn a_machine_moves_within_its_rack_but_not_to_another() {
     let mut tx = with_second_rack();
     plug(&mut tx, "m1", &cables(&[("leaf01", 0), ("leaf02", 0)])).unwrap();
-    assert_eq!(set_vrf(&mut tx, "m1", "vrf42"), 2);
+    assert_eq!(set_vrf(&mut tx, &env(2), "m1", "vrf42"), 2);
     plug(&mut tx, "m1", &cables(&[("leaf01", 1), ("leaf02", 1)])).unwrap();
     assert!(vrfs(&tx, "leaf01").is_empty(), "the port it left must not stay in the tenant's network");
     let refusal = plug(&mut tx, "m1", &cables(&[("leaf03", 0), ("leaf04", 0)])).unwrap_err();
@@ -113,11 +113,11 @@ fn vrfs_touch_only_the_ports_of_the_machine() {
     let mut tx = rack();
     plug(&mut tx, "m1", &cables(&[("leaf01", 0), ("leaf02", 0)])).unwrap();
     plug(&mut tx, "m2", &cables(&[("leaf01", 1), ("leaf02", 1)])).unwrap();
-    assert_eq!(set_vrf(&mut tx, "m2", "vrf7"), 2);
-    assert_eq!(set_vrf(&mut tx, "nobody", "vrf8"), 0);
+    assert_eq!(set_vrf(&mut tx, &env(2), "m2", "vrf7"), 2);
+    assert_eq!(set_vrf(&mut tx, &env(2), "nobody", "vrf8"), 0);
     assert_eq!(vrfs(&tx, "leaf01"), [("swp2".to_owned(), "vrf7".to_owned())].into());
     assert_eq!(vrfs(&tx, "leaf02"), [("Ethernet4".to_owned(), "vrf7".to_owned())].into());
     let mut again = Tx::new(tx.state());
-    assert_eq!(set_vrf(&mut again, "m2", "vrf7"), 2);
+    assert_eq!(set_vrf(&mut again, &env(2), "m2", "vrf7"), 2);
     assert!(again.is_empty(), "nothing changes, nothing is written");
 }

@@ -115,7 +115,7 @@ fn firewalls_announce_their_underlay_addresses_once_they_are_installed() {
     ));
     let mut tx = used_rack(firewall);
     assert_eq!(filter(&tx), Some(BgpFilter::default()));
-    set_vrf(&mut tx, "m1", "default");
+    set_vrf(&mut tx, &env(2), "m1", "default");
     let filter = filter(&tx).unwrap();
     assert_eq!(filter.cidrs, ["10.200.0.7/32"]);
     assert_eq!(filter.vnis, ["104009", "42"]);

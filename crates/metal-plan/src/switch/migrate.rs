@@ -27,7 +27,7 @@ pub fn migrate(tx: &mut Tx, env: &mut Env, req: &v1::SwitchMigrateRequest) -> Re
     let mut target = Switch::clone(&new);
     for port in old.ports.iter().filter(|port| !port.vrf.is_empty()) {
         let name = there.name(&port.name)?;
-        find_port(&mut target, &old, &name)?.vrf.clone_from(&port.vrf);
+        find_port(&mut target, &old, &name)?.assign(&port.vrf, env.revision);
     }
     for (machine, names) in &old.connections {
         let names = names.iter().map(|name| there.name(name)).collect::<Result<Vec<_>, _>>()?;
@@ -42,7 +42,7 @@ pub fn migrate(tx: &mut Tx, env: &mut Env, req: &v1::SwitchMigrateRequest) -> Re
 
     let mut source = Switch::clone(&old);
     source.connections = BTreeMap::new();
-    source.ports.iter_mut().for_each(|port| port.vrf.clear());
+    source.ports.iter_mut().for_each(|port| port.assign("", env.revision));
     source.changed = env.now;
     tx.put(source);
 

@@ -19,7 +19,7 @@ mod tests;
 
 pub use connect::{Neighbor, Nic, connect, disconnect, room, set_vrf};
 pub use migrate::migrate;
-pub use notify::{notify, notify_applied};
+pub use notify::{Agent, notify, notify_agent};
 pub use register::register;
 pub use update::{delete, toggle, update};
-pub use view::{Desired, DesiredPort, desired, find, list_response, response};
+pub use view::{Desired, DesiredPort, desired, find, list_response, observe, response};

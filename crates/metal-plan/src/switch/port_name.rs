@@ -1,7 +1,7 @@
 //! Port names of the switch operating systems, and translation between them by way of the physical line.
 //!
 //! A 100 Gbit/s port has four lines. SONiC names every port after its first line, `Ethernet4`; Cumulus after the cage,
-//! `swp2`, and the part of a split cage, `swp2s1`.
+//! `swp2`, and the part of a split cage, `swp2s1`; so does a plain Linux switch.
 
 use std::collections::BTreeSet;
 
@@ -19,6 +19,8 @@ pub enum Vendor {
     Cumulus,
     /// SONiC.
     Sonic,
+    /// A Linux switch of no vendor.
+    Linux,
 }
 
 impl Vendor {
@@ -27,6 +29,7 @@ impl Vendor {
         match text {
             "Cumulus" => Some(Self::Cumulus),
             "SONiC" => Some(Self::Sonic),
+            "Linux" => Some(Self::Linux),
             _ => None,
         }
     }
@@ -41,7 +44,7 @@ impl Vendor {
 pub fn line_of(vendor: Vendor, name: &str) -> Result<u32, Error> {
     let line = match vendor {
         Vendor::Sonic => name.strip_prefix("Ethernet").and_then(number),
-        Vendor::Cumulus => name.strip_prefix("swp").and_then(cumulus_line),
+        Vendor::Cumulus | Vendor::Linux => name.strip_prefix("swp").and_then(cumulus_line),
     };
     line.ok_or_else(|| {
         Error::refused(format!("cannot read {name:?} as the name of a {vendor:?} switch port"))
@@ -67,7 +70,7 @@ pub fn name_of(vendor: Vendor, line: u32, lines: &BTreeSet<u32>) -> String {
     let (cage, part) = (line / LINES, line % LINES);
     match vendor {
         Vendor::Sonic => format!("Ethernet{line}"),
-        Vendor::Cumulus => {
+        Vendor::Cumulus | Vendor::Linux => {
             let first = cage * LINES;
             let is_split = part > 0 || lines.range(first + 1..first.saturating_add(LINES)).next().is_some();
             let number = cage + 1;
@@ -130,6 +133,9 @@ mod tests {
             (Vendor::Cumulus, "swp32s2", Some(126)),
             (Vendor::Sonic, "Ethernet0", Some(0)),
             (Vendor::Sonic, "Ethernet124", Some(124)),
+            (Vendor::Linux, "swp1", Some(0)),
+            (Vendor::Linux, "swp2s1", Some(5)),
+            (Vendor::Linux, "eth0", None),
             (Vendor::Cumulus, "swp0", None),
             (Vendor::Cumulus, "swp-1", None),
             (Vendor::Cumulus, "swp1s4", None),
@@ -158,7 +164,13 @@ mod tests {
         #[test]
         fn round_trip(lines in prop::collection::btree_set(0u32..512, 0..40)) {
             for line in &lines {
-                for (there, back) in [(Vendor::Cumulus, Vendor::Sonic), (Vendor::Sonic, Vendor::Cumulus)] {
+                for (there, back) in [
+                    (Vendor::Cumulus, Vendor::Sonic),
+                    (Vendor::Sonic, Vendor::Cumulus),
+                    (Vendor::Linux, Vendor::Sonic),
+                    (Vendor::Sonic, Vendor::Linux),
+                    (Vendor::Linux, Vendor::Cumulus),
+                ] {
                     let name = name_of(there, *line, &lines);
                     let other = name_of(back, line_of(there, &name).unwrap(), &lines);
                     prop_assert_eq!(name_of(there, line_of(back, &other).unwrap(), &lines), name);
@@ -168,7 +180,7 @@ mod tests {
 
         #[test]
         fn never_panics(name in ".*", prefixed in "(swp|Ethernet)[0-9s+-]{0,12}") {
-            for vendor in [Vendor::Cumulus, Vendor::Sonic] {
+            for vendor in [Vendor::Cumulus, Vendor::Sonic, Vendor::Linux] {
                 let _ = line_of(vendor, &name);
                 if let Ok(line) = line_of(vendor, &prefixed) {
                     let _ = name_of(vendor, line, &BTreeSet::from([line]));

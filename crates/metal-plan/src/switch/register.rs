@@ -45,7 +45,7 @@ fn operating_system(req: &SwitchRegisterRequest) -> Result<v1::SwitchOs, Error> 
         (Some(os), Some(_)) => Ok(os.clone()),
         _ => Err(Error::refused_field(
             "os",
-            format!("the vendor of switch {} must be SONiC or Cumulus, not {vendor:?}", req.id),
+            format!("the vendor of switch {} must be SONiC, Cumulus or Linux, not {vendor:?}", req.id),
         )),
     }
 }
@@ -158,6 +158,8 @@ fn replace(
             )));
         };
         ours.vrf.clone_from(&theirs.vrf);
+        // What the broken hardware had confirmed says nothing about the new one.
+        ours.vrf_since = env.revision;
     }
     let mut connections = BTreeMap::new();
     for (machine, names) in &twin.connections {

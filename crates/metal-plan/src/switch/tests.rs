@@ -20,7 +20,7 @@ fn stored<'a>(tx: &'a Tx, id: &str) -> &'a Switch {
 fn used_rack() -> Tx {
     let mut tx = rack();
     registration::register(&mut tx, &mut env(1), &inventory("m1", 0)).unwrap();
-    set_vrf(&mut tx, "m1", "vrf42");
+    set_vrf(&mut tx, &env(2), "m1", "vrf42");
     tx
 }
 
@@ -113,7 +113,7 @@ fn new_hardware(vendor: &str) -> v1::SwitchRegisterRequest {
 
 #[test]
 fn a_replacement_takes_over_from_the_twin() {
-    for vendor in ["Cumulus", "SONiC"] {
+    for vendor in ["Cumulus", "SONiC", "Linux"] {
         let mut tx = used_rack();
         to_be_replaced(&mut tx);
         let (switch, is_new) = register(&mut tx, &mut env(5), &new_hardware(vendor)).unwrap();
@@ -326,6 +326,73 @@ fn bgp_states_are_replaced_as_a_whole_and_unchanged_switches_not_written() {
     };
     notify(&mut tx, &mut env(9), "leaf01", &other).unwrap();
     assert_eq!(stored(&tx, "leaf01").ports[0].bgp, None);
+}
+
+#[test]
+fn what_a_switch_sees_is_shown_and_written_once() {
+    let mut tx = used_rack();
+    let session = |vrf: &str, port: &str, accepted| v1::SwitchBgpSession {
+        vrf: vrf.into(),
+        port: port.into(),
+        state: "Established".into(),
+        accepted,
+        ..Default::default()
+    };
+    let neighbor = v1::SwitchLldpNeighbor { system_name: "m1".into(), ..Default::default() };
+    let seen = metal_model::switch::SwitchObservation {
+        neighbors: [("swp1".into(), neighbor.clone())].into(),
+        sessions: vec![
+            session("default", "swp1", 1),
+            session("Vrf42", "swp1", 2),
+            session("default", "swp9", 3),
+        ],
+        faults: [("swp2".into(), "unknown network".into())].into(),
+        ..Default::default()
+    };
+    let agent = Agent { generation: 3, seen };
+    let req = v1::SwitchNotifyRequest::default();
+    notify_agent(&mut tx, &mut env(4), "leaf01", &req, Some(&agent)).unwrap();
+    let view = response(tx.state(), stored(&tx, "leaf01")).unwrap();
+    assert_eq!(view.bgp_sessions.len(), 3);
+    assert_eq!(view.nics[0].lldp_neighbor, Some(neighbor));
+    assert_eq!((view.nics[0].fault.as_str(), view.nics[1].fault.as_str()), ("", "unknown network"));
+    let shown = view.nics[0].bgp_port_state.as_ref().unwrap();
+    assert_eq!((shown.vrf_name.as_str(), shown.accepted_prefix_counter), ("Vrf42", 2), "the wanted VRF's");
+    assert_eq!(view.connections[0].nic.bgp_port_state.as_ref(), Some(shown));
+
+    let mut again = Tx::new(tx.state());
+    notify_agent(&mut again, &mut env(9), "leaf01", &req, Some(&agent)).unwrap();
+    let written: Vec<String> = again.finish().writes.into_keys().collect();
+    assert_eq!(written, ["switch-status/leaf01"]);
+    delete(&mut tx, &mut env(9), "leaf01", true).unwrap();
+    assert!(tx.state().switch_observations.is_empty());
+}
+
+#[test]
+fn ports_that_wait_for_the_switch_are_marked() {
+    let mut tx = used_rack();
+    let mut late = env(9).committed_as(9);
+    set_vrf(&mut tx, &late, "m1", "vrf7");
+    let pending = |tx: &Tx| response(tx.state(), stored(tx, "leaf01")).unwrap().nics[0].pending;
+    assert!(!pending(&tx), "the switch never told what it has");
+    for (generation, expected) in [(8, true), (9, false)] {
+        let agent = Agent { generation, ..Agent::default() };
+        notify_agent(&mut tx, &mut late, "leaf01", &v1::SwitchNotifyRequest::default(), Some(&agent))
+            .unwrap();
+        assert_eq!(pending(&tx), expected, "{generation}");
+    }
+}
+
+#[test]
+fn new_hardware_has_confirmed_nothing() {
+    let mut tx = used_rack();
+    let agent = Agent { generation: 5, ..Agent::default() };
+    notify_agent(&mut tx, &mut env(4), "leaf01", &v1::SwitchNotifyRequest::default(), Some(&agent)).unwrap();
+    assert!(!tx.state().index.unconfirmed.contains("m1"));
+    to_be_replaced(&mut tx);
+    register(&mut tx, &mut env(5).committed_as(6), &new_hardware("Linux")).unwrap();
+    assert!(tx.state().index.unconfirmed.contains("m1"));
+    assert_eq!(connection(stored(&tx, "leaf01"), "m1"), ["swp1"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use metal_model::switch::{PortState, Switch, SwitchMode, SwitchStatus};
+use metal_model::switch::{PortState, Switch, SwitchMode, SwitchObservation, SwitchStatus};
 use metal_model::v1;
 
 use crate::{Env, Error, Tx};
@@ -24,7 +24,7 @@ pub fn update(tx: &mut Tx, env: &mut Env, req: &v1::SwitchUpdateRequest) -> Resu
     })
 }
 
-/// Removes a switch and its status. Machines on it are left without their connections only by force.
+/// Removes a switch and what it reported. Machines on it are left without their connections only by force.
 pub fn delete(tx: &mut Tx, _env: &mut Env, id: &str, force: bool) -> Result<Arc<Switch>, Error> {
     let switch = tx.state().find::<Switch>(id)?.clone();
     if !force && !switch.connections.is_empty() {
@@ -38,6 +38,7 @@ pub fn delete(tx: &mut Tx, _env: &mut Env, id: &str, force: bool) -> Result<Arc<
     }
     tx.delete::<Switch>(id);
     tx.delete::<SwitchStatus>(id);
+    tx.delete::<SwitchObservation>(id);
     Ok(switch)
 }
 

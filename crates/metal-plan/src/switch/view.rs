@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use metal_model::switch::{PortState, Switch, SwitchPort, SwitchSync};
+use metal_model::switch::{PortState, Switch, SwitchObservation, SwitchPort, SwitchSync};
 use metal_model::v1;
 
 use super::filter::Filters;
@@ -65,6 +65,9 @@ pub struct DesiredPort {
     pub admin: PortState,
     /// The machine on it.
     pub machine: String,
+    /// Revision that last changed `vrf`; not told to the switch. It is here so that a VRF that was changed and changed
+    /// back is told anew: the machine on the port is offered only when the switch has confirmed the last change.
+    pub since: u64,
 }
 
 /// What a switch must be configured to. Equal values need no reconfiguration.
@@ -92,6 +95,7 @@ pub fn desired(snapshot: &Snapshot, switch: &Switch) -> Desired {
                 vnis: filter.vnis,
                 admin: port.admin.unwrap_or(PortState::Up),
                 machine: machine.unwrap_or_default().to_owned(),
+                since: port.vrf_since,
             }
         })
         .collect();
@@ -115,6 +119,7 @@ fn view(
     mut filter: impl FnMut(&SwitchPort, &str) -> Result<Option<v1::BgpFilter>, Error>,
 ) -> Result<v1::SwitchResponse, Error> {
     let machines = machines_by_port(switch);
+    let status = snapshot.switch_statuses.get(switch.id.as_str());
     let mut nics = Vec::with_capacity(switch.ports.len());
     for port in sorted(switch) {
         let filter = match machines.get(port.name.as_str()) {
@@ -122,7 +127,8 @@ fn view(
             None => None,
         };
         let admin_status = port.admin.unwrap_or(PortState::Up).wire().to_owned();
-        nics.push(v1::SwitchNic { filter, admin_status, ..nic(port, port.desired.or(port.actual)) });
+        let pending = status.is_some_and(|status| status.lags(port));
+        nics.push(v1::SwitchNic { filter, admin_status, pending, ..nic(port, port.desired.or(port.actual)) });
     }
     let by_name: BTreeMap<&str, &SwitchPort> =
         switch.ports.iter().map(|port| (port.name.as_str(), port)).collect();
@@ -135,9 +141,8 @@ fn view(
             Some(v1::SwitchConnection { nic: nic(port, port.actual), machine_id: machine.to_string() })
         })
         .collect();
-    let status = snapshot.switch_statuses.get(switch.id.as_str());
     let partition = snapshot.partitions.get(switch.partition.as_str());
-    Ok(v1::SwitchResponse {
+    let mut answer = v1::SwitchResponse {
         id: switch.id.to_string(),
         name: switch.name.clone(),
         description: switch.description.clone(),
@@ -153,8 +158,45 @@ fn view(
         connections,
         last_sync: status.and_then(|status| status.last_sync.as_ref()).map(sync),
         last_sync_error: status.and_then(|status| status.last_sync_error.as_ref()).map(sync),
+        bgp_sessions: Vec::new(),
         created: switch.created.into(),
         changed: switch.changed.into(),
+    };
+    if let Some(seen) = snapshot.switch_observations.get(switch.id.as_str()) {
+        observe(&mut answer, seen);
+    }
+    Ok(answer)
+}
+
+/// Adds to an answer what the switch sees, in place of what it held of that.
+pub fn observe(answer: &mut v1::SwitchResponse, seen: &SwitchObservation) {
+    answer.bgp_sessions.clone_from(&seen.sessions);
+    for nic in &mut answer.nics {
+        nic.lldp_neighbor = seen.neighbors.get(&nic.name).cloned();
+        nic.fault = seen.faults.get(&nic.name).cloned().unwrap_or_default();
+    }
+    if seen.sessions.is_empty() {
+        return;
+    }
+    let connected = answer.connections.iter_mut().map(|connection| &mut connection.nic);
+    for nic in answer.nics.iter_mut().chain(connected) {
+        nic.bgp_port_state = session(seen, nic);
+    }
+}
+
+/// The session on a port, in the form that has room for one: that of the VRF the port is meant to be in comes first.
+fn session(seen: &SwitchObservation, nic: &v1::SwitchNic) -> Option<v1::SwitchBgpPortState> {
+    let on_port = || seen.sessions.iter().filter(|session| session.port == nic.name);
+    // SONiC capitalises the names of VRFs.
+    let as_wanted = on_port().find(|session| session.vrf.eq_ignore_ascii_case(&nic.vrf));
+    as_wanted.or_else(|| on_port().next()).map(|session| v1::SwitchBgpPortState {
+        neighbor: session.neighbor.clone(),
+        peer_group: session.peer_group.clone(),
+        vrf_name: session.vrf.clone(),
+        bgp_state: session.state.clone(),
+        bgp_timer_up_established: session.established_since,
+        sent_prefix_counter: session.sent,
+        accepted_prefix_counter: session.accepted,
     })
 }
 
@@ -168,6 +210,7 @@ fn nic(port: &SwitchPort, state: Option<PortState>) -> v1::SwitchNic {
         actual: state.unwrap_or(PortState::Unknown).wire().to_owned(),
         admin_status: String::new(),
         bgp_port_state: port.bgp.clone(),
+        ..v1::SwitchNic::default()
     }
 }
 

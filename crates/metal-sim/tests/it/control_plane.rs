@@ -38,6 +38,7 @@ pub struct State {
     pub commands: BTreeMap<u64, (String, BmcCommand)>,
     pub acknowledged: Vec<u64>,
     pub failures: Vec<String>,
+    pub asked_whether_connected: u64,
     /// Grows with each change of the ports.
     pub generation: u64,
     /// Streams of an older epoch end.
@@ -45,6 +46,17 @@ pub struct State {
 }
 
 impl State {
+    /// Whether both switches have what the last report led to.
+    pub fn is_connected(&self, machine: &str) -> bool {
+        let Some(hardware) = self.inventories.get(machine).and_then(|known| known.hardware.as_ref()) else {
+            return false;
+        };
+        let switches = hardware.nics.iter().flat_map(|nic| &nic.neighbors).map(|far| &far.hostname);
+        let has_newest =
+            |switch: &String| self.notified.get(switch).is_some_and(|has| *has >= self.generation);
+        switches.clone().next().is_some() && switches.into_iter().all(has_newest)
+    }
+
     pub fn unacknowledged(&self) -> usize {
         self.commands.keys().filter(|sequence| !self.acknowledged.contains(sequence)).count()
     }
@@ -158,6 +170,13 @@ impl ControlPlane {
         self.state.send_modify(|state| {
             let sequence = state.commands.len() as u64 + 1;
             state.commands.insert(sequence, (machine.to_owned(), command));
+        });
+    }
+
+    /// A switch that is not simulated has the newest configuration.
+    pub fn confirm(&self, switch: &str) {
+        self.state.send_modify(|state| {
+            state.notified.insert(switch.to_owned(), state.generation);
         });
     }
 
@@ -326,6 +345,14 @@ impl MachineService for Service {
             self.0.command(&machine, BmcCommand::Disk);
         }
         Ok(Response::new(ReportResponse {}))
+    }
+
+    async fn connected(&self, request: Request<ConnectedRequest>) -> Answer<ConnectedResponse> {
+        only_machine(&request, &request.get_ref().machine)?;
+        let machine = request.into_inner().machine;
+        self.0.state.send_modify(|state| state.asked_whether_connected += 1);
+        let connected = self.0.state.borrow().is_connected(&machine);
+        Ok(Response::new(ConnectedResponse { connected, missing: Vec::new() }))
     }
 
     async fn abort_reinstall(&self, _: Request<AbortReinstallRequest>) -> Answer<AbortReinstallResponse> {

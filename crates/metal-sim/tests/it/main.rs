@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod control_plane;
+mod site;
 
 use std::sync::Arc;
 use std::time::Duration;

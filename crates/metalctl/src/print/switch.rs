@@ -1,7 +1,7 @@
 //! Columns of switches, their ports, and the machines on them.
 
 use jiff::{SignedDuration, Timestamp};
-use metal_model::v1::{SwitchConnection, SwitchNic, SwitchResponse};
+use metal_model::v1::{SwitchBgpSession, SwitchConnection, SwitchNic, SwitchResponse};
 use serde::Serialize;
 
 use super::cell::row;
@@ -36,6 +36,8 @@ impl Row for SwitchResponse {
                 "Mode",
                 "Last Sync",
                 "Sync Duration",
+                "Pending",
+                "Faults",
                 "Last Error",
             ]
         } else {
@@ -57,10 +59,8 @@ impl Row for SwitchResponse {
                 last
             ];
         }
-        let error = self.last_sync_error.as_ref().map(|e| {
-            let ago = age(e.time.get(), view.now);
-            format!("{ago} ago: {}", e.error.as_deref().unwrap_or_default())
-        });
+        let pending = self.nics.iter().filter(|nic| nic.pending).count();
+        let faults = self.nics.iter().filter(|nic| !nic.fault.is_empty()).count();
         row![
             &self.id,
             &self.partition.id,
@@ -74,9 +74,25 @@ impl Row for SwitchResponse {
                 .as_ref()
                 .map(|s| go_duration(SignedDuration::from_nanos(s.duration)))
                 .unwrap_or_default(),
-            error.unwrap_or_default(),
+            count(pending, Colour::Yellow),
+            count(faults, Colour::Red),
+            last_error(self, view.now),
         ]
     }
+}
+
+/// Nothing rather than a zero, so that what is wrong stands out.
+fn count(ports: usize, colour: Colour) -> Cell {
+    if ports == 0 { Cell::default() } else { Cell::coloured(ports.to_string(), colour) }
+}
+
+/// The last error: red while nothing has succeeded since.
+fn last_error(switch: &SwitchResponse, now: Timestamp) -> Cell {
+    let Some(failed) = &switch.last_sync_error else { return Cell::default() };
+    let ago = age(failed.time.get(), now);
+    let text = format!("{ago} ago: {}", failed.error.as_deref().unwrap_or_default());
+    let is_over = switch.last_sync.as_ref().is_some_and(|sync| sync.time >= failed.time);
+    if is_over { Cell::from(text) } else { Cell::coloured(text, Colour::Red) }
 }
 
 /// A port of a switch.
@@ -92,6 +108,9 @@ pub struct PortRow {
     pub nic: SwitchNic,
     /// Machine on it.
     pub machine: String,
+    /// BGP sessions over it, in whichever VRF.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bgp_sessions: Vec<SwitchBgpSession>,
 }
 
 impl PortRow {
@@ -107,8 +126,41 @@ impl PortRow {
             rack: switch.rack_id.clone(),
             machine: machine(nic),
             nic: nic.clone(),
+            bgp_sessions: switch.bgp_sessions.iter().filter(|s| s.port == nic.name).cloned().collect(),
         };
         switch.nics.iter().map(row).collect()
+    }
+
+    /// State, time up, and prefixes accepted and sent of each session on the port.
+    fn sessions(&self, now: Timestamp) -> String {
+        let only = self.nic.bgp_port_state.iter().map(|session| SwitchBgpSession {
+            vrf: session.vrf_name.clone(),
+            state: session.bgp_state.clone(),
+            established_since: session.bgp_timer_up_established,
+            sent: session.sent_prefix_counter,
+            accepted: session.accepted_prefix_counter,
+            ..SwitchBgpSession::default()
+        });
+        // Older agents tell of one session at most, and not in the list.
+        let all: Vec<_> =
+            if self.bgp_sessions.is_empty() { only.collect() } else { self.bgp_sessions.clone() };
+        all.iter().map(|session| self.session(session, now)).collect::<Vec<_>>().join(", ")
+    }
+
+    fn session(&self, session: &SwitchBgpSession, now: Timestamp) -> String {
+        let mut text = session.state.clone();
+        if session.state.eq_ignore_ascii_case("established") {
+            if session.established_since > 0 {
+                text += &format!(" {}", age(Timestamp::from_second(session.established_since).ok(), now));
+            }
+            text += &format!(" {}/{}", session.accepted, session.sent);
+        }
+        // SONiC capitalises the names of VRFs. Elsewhere than wanted is worth a word; uplinks are wanted nowhere else.
+        let wanted = if self.nic.vrf.is_empty() { "default" } else { &self.nic.vrf };
+        if !session.vrf.is_empty() && !session.vrf.eq_ignore_ascii_case(wanted) {
+            text += &format!(" in {}", session.vrf);
+        }
+        text
     }
 }
 
@@ -125,10 +177,12 @@ impl Row for PortRow {
             "State",
             "VRF",
             "BGP",
+            "Neighbor",
+            "Fault",
         ]
     }
 
-    fn cells(&self, _view: &View) -> Vec<Cell> {
+    fn cells(&self, view: &View) -> Vec<Cell> {
         let filter = self.nic.filter.clone().unwrap_or_default();
         let state = match self.nic.actual.as_str() {
             "UP" => Cell::coloured("UP", Colour::Green),
@@ -144,9 +198,31 @@ impl Row for PortRow {
             filter.vnis.join(","),
             filter.cidrs.join(","),
             state,
-            &self.nic.vrf,
-            self.nic.bgp_port_state.as_ref().map(|b| b.bgp_state.clone()).unwrap_or_default(),
+            vrf(&self.nic),
+            self.sessions(view.now),
+            neighbor(&self.nic, &self.machine),
+            Cell::coloured(&self.nic.fault, Colour::Red),
         ]
+    }
+}
+
+/// Where the port is meant to be, yellow while the switch has not confirmed it.
+fn vrf(nic: &SwitchNic) -> Cell {
+    if !nic.pending {
+        return Cell::from(&nic.vrf);
+    }
+    let vrf = if nic.vrf.is_empty() { "pxe" } else { &nic.vrf };
+    Cell::coloured(format!("{vrf} (pending)"), Colour::Yellow)
+}
+
+/// Who is at the other end, shortly: a machine that is the known one needs no name.
+fn neighbor(nic: &SwitchNic, machine: &str) -> String {
+    let Some(seen) = &nic.lldp_neighbor else { return String::new() };
+    let name = if seen.system_name.is_empty() { &seen.chassis_id } else { &seen.system_name };
+    if !machine.is_empty() && name == machine {
+        seen.port_id.clone()
+    } else {
+        format!("{name} {}", seen.port_id)
     }
 }
 

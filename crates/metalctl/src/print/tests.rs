@@ -109,18 +109,46 @@ fn network_tables() {
 
 #[test]
 fn switch_tables() {
-    let switch: SwitchResponse = model(json!({
-        "id": "leaf01", "partition": {"id": "fra"}, "rack_id": "r1", "mode": "operational", "management_ip": "10.2.0.1",
-        "os": {"vendor": "SONiC", "version": "4.2", "metal_core_version": "0.1"},
-        "last_sync": {"time": "2026-01-02T11:59:55Z", "duration": 120_000_000},
-        "last_sync_error": {"time": "2026-01-01T12:00:00Z", "duration": 1, "error": "refused"},
-        "nics": [{"name": "swp1", "mac": "aa", "actual": "UP", "vrf": "vrf2", "filter": {"cidrs": ["10.0.0.0/8"], "vnis": ["2"]}}],
-        "connections": [{"nic": {"name": "swp1", "mac": "aa", "actual": "UP"}, "machine_id": "m-1"}]
-    }));
-    let ports = PortRow::all(&switch);
+    let switches: Vec<SwitchResponse> = model(json!([
+        {
+            "id": "leaf01", "partition": {"id": "fra"}, "rack_id": "r1", "mode": "operational", "management_ip": "10.2.0.1",
+            "os": {"vendor": "SONiC", "version": "4.2", "metal_core_version": "0.1"},
+            "last_sync": {"time": "2026-01-02T11:59:55Z", "duration": 120_000_000},
+            "last_sync_error": {"time": "2026-01-01T12:00:00Z", "duration": 1, "error": "refused"},
+            "nics": [{
+                "name": "swp1", "mac": "aa", "actual": "UP", "vrf": "vrf2", "filter": {"cidrs": ["10.0.0.0/8"], "vnis": ["2"]},
+                "bgp_port_state": {
+                    "Neighbor": "m-1", "BgpState": "Established", "VrfName": "vrf2", "BgpTimerUpEstablished": 1_767_351_600,
+                    "AcceptedPrefixCounter": 3, "SentPrefixCounter": 8
+                }
+            }],
+            "connections": [{"nic": {"name": "swp1", "mac": "aa", "actual": "UP"}, "machine_id": "m-1"}]
+        },
+        {
+            "id": "leaf02", "partition": {"id": "fra"}, "rack_id": "r1", "os": {"vendor": "Linux", "version": "6.12"},
+            "last_sync": {"time": "2026-01-02T11:59:00Z", "duration": 1_500_000_000},
+            "last_sync_error": {"time": "2026-01-02T11:59:50Z", "duration": 1, "error": "FRR refuses line 12:\nno such thing"},
+            "nics": [
+                {
+                    "name": "swp1", "actual": "UP", "vrf": "Vrf2", "pending": true,
+                    "lldp_neighbor": {"system_name": "m-1", "port_id": "lan0", "since": 1_767_351_600}
+                },
+                {"name": "swp2", "actual": "UP", "pending": true},
+                {"name": "swp3", "actual": "UP", "vrf": "vrf3", "fault": "no network with VNI 3"},
+                {"name": "swp31", "actual": "UP", "lldp_neighbor": {"system_name": "spine01", "port_id": "swp2"}}
+            ],
+            "connections": [{"nic": {"name": "swp1", "actual": "UP"}, "machine_id": "m-1"}],
+            "bgp_sessions": [
+                {"port": "swp1", "vrf": "default", "state": "Active"},
+                {"port": "swp1", "vrf": "vrf2", "state": "Established", "established_since": 1_767_355_195, "accepted": 1, "sent": 5},
+                {"port": "swp31", "vrf": "default", "state": "Established", "established_since": 1_767_351_600, "accepted": 9, "sent": 4}
+            ]
+        }
+    ]));
+    let ports: Vec<PortRow> = switches.iter().flat_map(PortRow::all).collect();
     let connection =
         ConnectionRow { machine: "m-1".into(), switch: "leaf01".into(), ..ConnectionRow::default() };
-    insta::assert_snapshot!([tables(&[switch]), tables(&ports), tables(&[connection])].join("\n"));
+    insta::assert_snapshot!([tables(&switches), tables(&ports), tables(&[connection])].join("\n"));
 }
 
 #[test]

@@ -63,7 +63,7 @@ macro_rules! for_every_model {
             PartitionCapacity FilesystemLayoutConstraints Filesystem DiskPartition Disk Raid VolumeGroup
             LogicalVolume FilesystemLayoutResponse FilesystemLayoutCreateRequest
             FilesystemLayoutUpdateRequest FilesystemLayoutTryRequest FilesystemLayoutMatchRequest SwitchOs
-            BgpFilter SwitchBgpPortState SwitchNic SwitchConnection SwitchSync SwitchResponse
+            BgpFilter SwitchBgpPortState SwitchLldpNeighbor SwitchBgpSession SwitchNic SwitchConnection SwitchSync SwitchResponse
             SwitchRegisterRequest SwitchUpdateRequest SwitchPortToggleRequest SwitchMigrateRequest
             SwitchNotifyRequest SwitchNotifyResponse Meta Quota QuotaSet Project ProjectFindRequest
             IssuerConfig IdmConfig IamConfig Tenant Paging TenantFindRequest BoardRevisions

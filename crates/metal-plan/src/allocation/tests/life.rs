@@ -95,7 +95,7 @@ fn freeing_gives_everything_back_at_once() {
     let req = v1::MachineAllocateRequest { ips: vec![fixed.address.to_string()], ..request("p1") };
     world.change(|tx, env| {
         let machine = allocate_machine(tx, env, &req)?;
-        switch::set_vrf(tx, machine.id.as_str(), "vrf11");
+        switch::set_vrf(tx, env, machine.id.as_str(), "vrf11");
         Ok(())
     });
     assert_eq!((world.snapshot.ips.len(), vrfs(world)), (3, vec!["vrf11"]));
@@ -162,7 +162,7 @@ fn reinstalling_keeps_the_allocation() {
     let error = attempt(world, "debian-12.0.20250101").unwrap_err();
     assert_eq!((error.class, error.message.as_str()), (Class::Invalid, typed));
     let before = world.change(|tx, env| allocate_machine(tx, env, &request("p1")));
-    world.change(|tx, _| Ok(switch::set_vrf(tx, "m101", "vrf11")));
+    world.change(|tx, env| Ok(switch::set_vrf(tx, env, "m101", "vrf11")));
     assert_eq!(attempt(world, "").unwrap_err().class, Class::Invalid);
     assert_eq!(attempt(world, "debian-12").unwrap_err().class, Class::NotFound, "ids are literal");
     let after = attempt(world, "debian-12.0.20250101").unwrap();

@@ -193,7 +193,7 @@ proptest! {
         let all: Vec<String> = world.snapshot.machines.iter().map(|machine| machine.id.to_string()).collect();
         for id in &all {
             world.set::<Machine>(id, |machine| machine.state.value = Availability::Available);
-            world.change(|tx, env| { switch::set_vrf(tx, id, "vrf11"); free(tx, env, id) });
+            world.change(|tx, env| { switch::set_vrf(tx, env, id, "vrf11"); free(tx, env, id) });
         }
         check(&world.snapshot, &statics);
         prop_assert_eq!(world.snapshot.asns.len(), 0);

@@ -87,7 +87,7 @@ impl World {
         self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1 << 64 | 3);
         self.now += SignedDuration::from_secs(1);
         let caller = Caller { name: "ops".into(), email: "ops@example.org".into(), tenant: "t".into() };
-        Env::new(self.now, self.seed, caller)
+        Env::new(self.now, self.seed, caller).committed_as(self.revision + 1)
     }
 
     /// Decides and commits.
