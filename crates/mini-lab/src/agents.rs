@@ -23,6 +23,18 @@ pub async fn access(
     config: &Config,
     client: &Client,
 ) -> anyhow::Result<Access> {
+    let mut access = partition_access(directory, plan, client).await?;
+    for identity in config.identities()? {
+        if let Identity::Switch { id, .. } = &identity {
+            let own = credentials(directory, &access.endpoint, client, &identity).await?;
+            access.switches.insert(id.clone(), own);
+        }
+    }
+    Ok(access)
+}
+
+/// The same without switches, which join by themselves where they are real.
+pub async fn partition_access(directory: &Directory, plan: &Plan, client: &Client) -> anyhow::Result<Access> {
     let ca: PkiCaResponse =
         client.request(&operation::GET_PKI_CA).send().await.context("ask for the agents' authority")?;
     let endpoint = Endpoint {
@@ -30,17 +42,9 @@ pub async fn access(
         server_name: "localhost".to_owned(),
         ca_pem: ca.certificate,
     };
-    let mut partition = None;
-    let mut switches = BTreeMap::new();
-    for identity in config.identities()? {
-        let own = credentials(directory, &endpoint, client, &identity).await?;
-        match identity {
-            Identity::Switch { id, .. } => drop(switches.insert(id, own)),
-            _ => partition = Some(own),
-        }
-    }
-    let partition = partition.context("a data centre has a partition")?;
-    Ok(Access { endpoint, partition, switches })
+    let identity = Identity::Partition(plan.partition.clone());
+    let partition = credentials(directory, &endpoint, client, &identity).await?;
+    Ok(Access { endpoint, partition, switches: BTreeMap::new() })
 }
 
 async fn credentials(

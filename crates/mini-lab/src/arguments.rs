@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::probe::Probe;
+
 /// A data centre on a laptop.
 #[derive(Parser)]
 #[command(name = "mini-lab", version, about = "A data centre on a laptop")]
@@ -29,7 +31,9 @@ pub enum Command {
     /// Stop the lab and remove everything it made.
     Down(Down),
     /// Open a shell in a switch, a machine or a host of the lab, or run one command there.
-    #[command(after_help = "Examples:\n  mini-lab shell leaf01\n  mini-lab shell leaf01 -- vtysh -c 'show bgp vrf all summary'\n  mini-lab shell m1 -- ip route")]
+    #[command(
+        after_help = "Examples:\n  mini-lab shell leaf01\n  mini-lab shell leaf01 -- vtysh -c 'show bgp vrf all summary'\n  mini-lab shell m1 -- ip route"
+    )]
     Shell {
         /// Its name; `mini-lab status` lists them.
         node: String,
@@ -38,7 +42,9 @@ pub enum Command {
         command: Vec<String>,
     },
     /// Show the packets on a port of a switch or machine, as tcpdump does.
-    #[command(after_help = "Examples:\n  mini-lab capture leaf01 swp1\n  mini-lab capture leaf01 swp31 -- udp port 4789\n  mini-lab capture m1 lan0 -- -c 10 -w - > m1.pcap")]
+    #[command(
+        after_help = "Examples:\n  mini-lab capture leaf01 swp1\n  mini-lab capture leaf01 swp31 -- udp port 4789\n  mini-lab capture m1 lan0 -- -c 10 -w - > m1.pcap"
+    )]
     Capture {
         /// The node.
         node: String,
@@ -48,6 +54,11 @@ pub enum Command {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Try on the wire what must and what must not reach what, as the API tells, and report every difference.
+    #[command(
+        after_help = "Examples:\n  mini-lab probe\n  mini-lab probe --gentle --continuous 60\n  mini-lab probe --json"
+    )]
+    Probe(Probe),
     /// Print the topology of the usual fabric, to be changed and given to `mini-lab up --topology`.
     Topology,
     /// Build the system of the lab's switches, if it is not there, and print where it is.

@@ -29,6 +29,12 @@ pub struct Report {
     /// The process of each node, as the host counts; empty in a simulated lab.
     #[serde(default)]
     pub nodes: BTreeMap<String, u32>,
+    /// What each machine of a fabric is doing, by UUID.
+    #[serde(default)]
+    pub phases: BTreeMap<String, String>,
+    /// The lab's own process.
+    #[serde(default)]
+    pub pid: u32,
     /// What takes long right now.
     #[serde(default)]
     pub step: String,

@@ -59,6 +59,7 @@ pub async fn run(directory: &Directory, in_background: bool) -> anyhow::Result<(
 
     let current = || {
         let mut report = seen.borrow().clone();
+        report.pid = std::process::id();
         if tree.is_cancelled() {
             report.stage = Stage::Stopping;
         }
@@ -113,8 +114,13 @@ async fn start(
     }
     let mut config = plan.simulation()?;
     config.installed = installed(&client).await?;
-    let access = agents::access(directory, plan, &config, &client).await?;
-    let centre = DataCentre::start(&config, &access, &simulation)?;
+    let centre = match &fabric {
+        Some(fabric) => launch::machines(fabric, directory, plan, &client, &mut config, &simulation).await?,
+        None => {
+            let access = agents::access(directory, plan, &config, &client).await?;
+            DataCentre::start(&config, &access, &simulation)?
+        }
+    };
     report.send_modify(|report| report.stage = Stage::Running);
     Ok((centre, fabric))
 }
@@ -147,8 +153,13 @@ async fn follow(centre: &DataCentre, report: &watch::Sender<Report>, tree: &Task
             for phase in status.machines.values() {
                 *machines.entry(phase.word().to_owned()).or_insert(0) += 1;
             }
+            let phases = status.machines.iter().map(|(id, phase)| (id.to_string(), phase.word().to_owned()));
             report.send_modify(|report| {
-                report.switches = status.switches;
+                if report.nodes.is_empty() {
+                    report.switches = status.switches;
+                } else {
+                    report.phases = phases.collect();
+                }
                 report.machines = machines;
             });
         }

@@ -14,8 +14,9 @@ const PATH: &str = "/opt/metal:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 /// The process of a node, as the host counts.
 pub async fn pid(directory: &Directory, node: &str) -> anyhow::Result<u32> {
     let report = control::ask(directory, "status").await?;
-    let report = report
-        .with_context(|| format!("no lab runs in {}: start one with `mini-lab up`", directory.root().display()))?;
+    let report = report.with_context(|| {
+        format!("no lab runs in {}: start one with `mini-lab up`", directory.root().display())
+    })?;
     ensure!(!report.nodes.is_empty(), "this lab has no nodes: it is a simulated one, or is still starting");
     let known = || report.nodes.keys().cloned().collect::<Vec<_>>().join(", ");
     report.nodes.get(node).copied().with_context(|| format!("there is no node {node}; there are {}", known()))
@@ -65,9 +66,8 @@ fn namespace_of(pid: u32, port: &str) -> anyhow::Result<Option<String>> {
         let output = enter(pid, inside)?.wait_with_output().context("ask for the ports")?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    let has_port = |links: &str| {
-        links.lines().filter_map(|line| line.split([' ', '@']).next()).any(|name| name == port)
-    };
+    let has_port =
+        |links: &str| links.lines().filter_map(|line| line.split([' ', '@']).next()).any(|name| name == port);
     if has_port(&list(&["-brief", "link", "show"])?) {
         return Ok(None);
     }

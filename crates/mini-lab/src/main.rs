@@ -14,6 +14,7 @@ mod fabric;
 mod image_server;
 mod inside;
 mod node;
+mod probe;
 mod resources;
 mod server;
 mod status;
@@ -21,6 +22,7 @@ mod up;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 
 use arguments::{Arguments, Command};
@@ -35,7 +37,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // What becomes part of the sandbox must not have threads before it is inside.
     match &arguments.command {
-        Command::Init => return ended(metal_linux::sandbox::run_init().map(|()| ExitCode::SUCCESS).map_err(Into::into)),
+        Command::Init => {
+            return ended(metal_linux::sandbox::run_init().map(|()| ExitCode::SUCCESS).map_err(Into::into));
+        }
         Command::Node { spec } => return ended(node::run(spec).map(|()| ExitCode::SUCCESS)),
         _ => {}
     }
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
             Command::Capture { node, port, arguments } => {
                 inside::capture(&directory, &node, &port, &arguments).await
             }
+            Command::Probe(options) => probing(&directory, &options).await,
             Command::Topology => {
                 say(fabric::topology::DEFAULT.trim_end());
                 Ok(ExitCode::SUCCESS)
@@ -70,6 +75,16 @@ fn main() -> ExitCode {
         }
     });
     ended(outcome)
+}
+
+async fn probing(directory: &directory::Directory, options: &probe::Probe) -> anyhow::Result<ExitCode> {
+    let plan = directory.plan()?.context("there is no lab: start one with `mini-lab up`")?;
+    let topology = plan.topology.clone().context("a simulated lab has no wires to probe")?;
+    let report = control::ask(directory, "status").await?;
+    let report = report.context("the lab does not run: start it with `mini-lab up`")?;
+    let (client, _) = server::connect(directory, &plan).await?;
+    let is_clean = probe::command(&client, &report.nodes, &topology, options).await?;
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn ended(outcome: anyhow::Result<ExitCode>) -> ExitCode {

@@ -168,6 +168,11 @@ fn os_of(image: &str) -> String {
 }
 
 fn networks(plan: &Plan) -> [NetworkCreateRequest; 3] {
+    let outside = plan.topology.as_ref().and_then(|topology| topology.external.as_ref());
+    let public: Vec<String> = match outside {
+        Some(outside) => outside.public.iter().map(ToString::to_string).collect(),
+        None => vec!["198.18.0.0/16".to_owned()],
+    };
     let of = |prefixes: &[&str]| NetworkCreateRequest {
         prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(),
         ..NetworkCreateRequest::default()
@@ -183,6 +188,8 @@ fn networks(plan: &Plan) -> [NetworkCreateRequest; 3] {
                 ("IPv6".to_owned(), 64),
             ])),
             privatesuper: true,
+            // Addresses of pods: every project may announce them, in its own routing table.
+            additional_announcable_cidrs: vec!["10.240.0.0/12".to_owned(), "fd00:240::/32".to_owned()],
             ..of(&["10.64.0.0/12", "fd00:64::/40"])
         },
         NetworkCreateRequest {
@@ -205,7 +212,8 @@ fn networks(plan: &Plan) -> [NetworkCreateRequest; 3] {
             )])),
             nat: true,
             vrf: Some(104_009),
-            ..of(&["198.18.0.0/16"])
+            prefixes: public,
+            ..NetworkCreateRequest::default()
         },
     ]
 }

@@ -88,7 +88,11 @@ fn topology(options: &Up) -> anyhow::Result<Topology> {
          `mini-lab up --simulated`, which does not"
     );
     let agent = std::env::current_exe().context("find this program")?.with_file_name("metal-core");
-    ensure!(agent.is_file(), "{} does not exist: build it with `cargo build --bin metal-core`", agent.display());
+    ensure!(
+        agent.is_file(),
+        "{} does not exist: build it with `cargo build --bin metal-core`",
+        agent.display()
+    );
     Topology::load(options.topology.as_deref())
 }
 

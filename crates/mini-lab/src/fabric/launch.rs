@@ -1,5 +1,6 @@
 //! Bringing a fabric up, in the order of a real data centre: cables, management, control plane, switches, machines.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,11 +9,16 @@ use metal_client::Client;
 use metal_model::v1::{PkiCaResponse, PkiTokenRequest, PkiTokenResponse, operation};
 use metal_runtime::TaskTree;
 use metal_runtime::pki::Identity;
+use metal_sim::{Config, DataCentre, Floor, MachinePlan, Pace, Site, System};
 use tokio::sync::watch;
+use uuid::Uuid;
 
+use super::cabling;
+use super::machine::{self, MachineHardware};
 use super::switch::{self, Api};
 use super::topology::{Role, Topology};
 use super::{Fabric, Material, rootfs};
+use crate::agents;
 use crate::control::{Report, Stage};
 use crate::directory::{Directory, Plan};
 
@@ -32,10 +38,9 @@ pub async fn build(
     report.send_modify(|report| (report.stage, report.step) = (Stage::Fabric, String::new()));
     let programs = std::env::current_exe().context("find this program")?;
     let programs = programs.parent().unwrap_or(Path::new("/")).to_owned();
-    let material =
-        Material { topology: topology.clone(), rootfs, directory: directory.nodes(), programs };
+    let material = Material { topology: topology.clone(), rootfs, directory: directory.nodes(), programs };
     // Making nodes is a few hundred short system calls; nobody waits for this thread meanwhile.
-    let fabric = Arc::new(tokio::task::block_in_place(|| Fabric::build(material))?);
+    let fabric = Arc::new(tokio::task::block_in_place(|| Fabric::build(material, tree))?);
     fabric.start_hosts(plan.grpc_port, tree).await?;
     report.send_modify(|report| {
         report.nodes = fabric.nodes.iter().map(|(name, node)| (name.clone(), node.pid())).collect();
@@ -115,4 +120,39 @@ fn last_words(fabric: &Fabric, name: &str) -> String {
     let log = fabric.node(name).map(|node| node.directory().join("metal-core.log"));
     let text = log.ok().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     text.lines().last().unwrap_or("its agent has said nothing").to_owned()
+}
+
+/// The machines: plugged in where the topology says, with what an earlier run has installed on them.
+pub async fn machines(
+    fabric: &Fabric,
+    directory: &Directory,
+    plan: &Plan,
+    client: &Client,
+    config: &mut Config,
+    tree: &TaskTree,
+) -> anyhow::Result<DataCentre> {
+    config.pace = Pace::quick();
+    let mut floor = Floor { partition: plan.partition.clone(), switches: Vec::new(), machines: Vec::new() };
+    let mut systems: BTreeMap<Uuid, Arc<dyn System>> = BTreeMap::new();
+    for (machine, index) in fabric.topology.machines.iter().zip(0u64..) {
+        let node = fabric.node(machine.name.as_str())?;
+        if let Some(allocation) = machine::recall(node.directory()) {
+            config.allocations.insert(machine.uuid, allocation);
+        }
+        let nics: Vec<(String, String)> = machine::PORTS
+            .iter()
+            .zip(0u8..)
+            .map(|(port, nic)| {
+                ((*port).to_owned(), cabling::mac_text(cabling::machine_mac(machine.uuid, nic)))
+            })
+            .collect();
+        let leaf = fabric.topology.switch(machine.ports[0].switch.as_str());
+        let rack = leaf.and_then(|leaf| leaf.rack.as_deref()).unwrap_or_default();
+        // Place 0 is a compute server: the lab's machines are all alike.
+        floor.machines.push(MachinePlan::with_nics(machine.uuid, index, rack, 0, &nics, plan.seed));
+        let hardware = MachineHardware::new(node.clone(), machine.clone(), &fabric.topology, tree.clone());
+        systems.insert(machine.uuid, Arc::new(hardware));
+    }
+    let access = agents::partition_access(directory, plan, client).await?;
+    Ok(DataCentre::start_on(config, Site { floor, systems }, &access, tree)?)
 }

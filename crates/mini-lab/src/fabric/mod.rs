@@ -7,6 +7,7 @@
 pub mod cabling;
 pub mod forward;
 pub mod launch;
+pub mod machine;
 pub mod node;
 pub mod rootfs;
 pub mod switch;
@@ -61,7 +62,7 @@ pub struct Material {
 
 impl Fabric {
     /// Starts the nodes and lays the cables. Nothing runs in the nodes yet.
-    pub fn build(material: Material) -> anyhow::Result<Self> {
+    pub fn build(material: Material, tree: &TaskTree) -> anyhow::Result<Self> {
         let mut init = Command::new(std::env::current_exe().context("find this program")?);
         init.arg("init");
         let sandbox = PidNamespace::new(init).context("make the sandbox")?;
@@ -73,7 +74,7 @@ impl Fabric {
                 programs: material.programs.clone(),
                 name: name.clone(),
             };
-            nodes.insert(name, Node::start(&sandbox, &spec)?);
+            nodes.insert(name, Node::start(&sandbox, &spec, tree)?);
         }
         let fabric = Self { topology: material.topology, nodes, netns: !has_vrf()?, _sandbox: sandbox };
         fabric.lay_cables().context("lay the cables")?;

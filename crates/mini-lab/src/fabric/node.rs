@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use metal_linux::namespace::Namespace;
 use metal_linux::sandbox::{PidNamespace, Process, Unshare};
+use metal_runtime::TaskTree;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout};
-use tokio::sync::Mutex;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::node::{Answer, Frr, Order, Service, Spec};
@@ -29,18 +30,51 @@ struct Shared {
     name: String,
     directory: PathBuf,
     process: Process,
-    talk: Mutex<Talk>,
+    /// To the task that talks with the node: who gives an order may lose interest before it is carried out.
+    orders: mpsc::Sender<(Order, oneshot::Sender<anyhow::Result<Answer>>)>,
 }
 
-#[derive(Debug)]
+/// The conversation with a node, one order at a time.
 struct Talk {
+    name: String,
     orders: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
 }
 
+impl Talk {
+    async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<(Order, oneshot::Sender<anyhow::Result<Answer>>)>,
+        tree: &TaskTree,
+    ) {
+        loop {
+            let next = tokio::select! {
+                () = tree.cancelled() => return,
+                next = inbox.recv() => next,
+            };
+            let Some((order, reply)) = next else { return };
+            let answer = tokio::select! {
+                () = tree.cancelled() => return,
+                answer = self.exchange(&order) => answer,
+            };
+            let _ = reply.send(answer);
+        }
+    }
+
+    async fn exchange(&mut self, order: &Order) -> anyhow::Result<Answer> {
+        let name = &self.name;
+        let mut line = serde_json::to_vec(order)?;
+        line.push(b'\n');
+        self.orders.write_all(&line).await.with_context(|| format!("give {name} an order"))?;
+        let answer = self.answers.next_line().await.with_context(|| format!("hear {name}"))?;
+        let line = answer.with_context(|| format!("the node {name} has ended"))?;
+        serde_json::from_str(&line).with_context(|| format!("understand {name}"))
+    }
+}
+
 impl Node {
-    /// Starts a node; `directory` is made for it.
-    pub fn start(sandbox: &PidNamespace, spec: &Spec) -> anyhow::Result<Self> {
+    /// Starts a node; `directory` is made for it. The conversation with it ends with the tree.
+    pub fn start(sandbox: &PidNamespace, spec: &Spec, tree: &TaskTree) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&spec.directory)
             .with_context(|| format!("create {}", spec.directory.display()))?;
         let log = std::fs::File::create(spec.directory.join("node.log")).context("create a node's log")?;
@@ -56,15 +90,14 @@ impl Node {
         let orders = process.stdin.take().context("a node reads orders")?;
         let answers = process.stdout.take().context("a node answers")?;
         let talk = Talk {
+            name: spec.name.clone(),
             orders: ChildStdin::from_std(orders).context("talk to a node")?,
             answers: BufReader::new(ChildStdout::from_std(answers).context("listen to a node")?).lines(),
         };
-        let shared = Shared {
-            name: spec.name.clone(),
-            directory: spec.directory.clone(),
-            process,
-            talk: Mutex::new(talk),
-        };
+        let (orders, inbox) = mpsc::channel(4);
+        let branch = tree.clone();
+        tree.spawn("talk to a node", async move { talk.run(inbox, &branch).await });
+        let shared = Shared { name: spec.name.clone(), directory: spec.directory.clone(), process, orders };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -90,17 +123,11 @@ impl Node {
     /// Has an order carried out.
     pub async fn order(&self, order: &Order) -> anyhow::Result<Answer> {
         let name = self.name();
-        let exchange = async {
-            let mut talk = self.shared.talk.lock().await;
-            let mut line = serde_json::to_vec(order)?;
-            line.push(b'\n');
-            talk.orders.write_all(&line).await.with_context(|| format!("give {name} an order"))?;
-            let answer = talk.answers.next_line().await.with_context(|| format!("hear {name}"))?;
-            anyhow::Ok(answer)
-        };
-        let line = timeout(PATIENCE, exchange).await.with_context(|| format!("{name} does not answer"))??;
-        let Some(line) = line else { bail!("the node {name} has ended: {}", self.last_words()) };
-        let answer: Answer = serde_json::from_str(&line).with_context(|| format!("understand {name}"))?;
+        let (reply, answer) = oneshot::channel();
+        let gone = || format!("the node {name} has ended: {}", self.last_words());
+        self.shared.orders.send((order.clone(), reply)).await.with_context(gone)?;
+        let answer = timeout(PATIENCE, answer).await.with_context(|| format!("{name} does not answer"))?;
+        let answer = answer.with_context(gone)??;
         match answer.error {
             Some(error) => bail!("{name}: {error}"),
             None => Ok(answer),

@@ -75,6 +75,7 @@ fn config(topology: &Topology, partition: &str, switch: &Switch, api: &Api) -> V
             "keepalive": topology.bgp.keepalive,
             "hold": topology.bgp.hold,
             "route_map_delay": topology.bgp.route_map_delay,
+            "maximum_prefix": topology.bgp.maximum_prefix,
         },
         "pxe": { "vlan": topology.pxe.vlan },
         "management": { "address": switch.management },

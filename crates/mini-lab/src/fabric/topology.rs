@@ -39,6 +39,8 @@ pub struct Bgp {
     pub keepalive: u16,
     pub hold: u16,
     pub route_map_delay: u16,
+    /// Most prefixes of one address family accepted from one machine.
+    pub maximum_prefix: u32,
 }
 
 /// The segment of machines that belong to nobody.

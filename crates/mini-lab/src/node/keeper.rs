@@ -87,7 +87,12 @@ impl Keeper {
 }
 
 /// Keeps one program running until the branch is cancelled; calls `started` after each start.
-pub async fn keep(service: &Service, branch: &TaskTree, table: &Table, started: impl Fn(&TaskTree) + Send + Sync) {
+pub async fn keep(
+    service: &Service,
+    branch: &TaskTree,
+    table: &Table,
+    started: impl Fn(&TaskTree) + Send + Sync,
+) {
     let mut restarts = 0;
     loop {
         let show = |pid| {

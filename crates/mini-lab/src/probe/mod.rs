@@ -1,0 +1,228 @@
+//! The isolation probe: derives from the API what must and what must not reach what, tries it on the wire, and reports
+//! what arrived although it must not, and what did not although it must.
+//!
+//! Four parts, from gentle to hostile: every pair as the nodes would send by themselves; what must not arrive once more,
+//! handed to each leaf directly, whether or not the machine knows a route; forged sources; foreign announcements.
+
+mod command;
+mod continuous;
+mod expectation;
+mod facts;
+mod hostile;
+mod inside;
+mod judge;
+mod outcome;
+mod place;
+mod spoof;
+mod text;
+mod way;
+mod wire;
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use metal_client::Client;
+use metal_runtime::clock;
+
+pub use command::{Probe, command};
+pub use continuous::watch;
+pub use expectation::{Check, Expectation, Member, Standing};
+pub use outcome::{Finding, Outcome, Tried, Verdict};
+pub use text::{print, progress};
+
+use crate::fabric::topology::Topology;
+use facts::Answers;
+use place::{Manner, Place};
+use way::Ways;
+use wire::{Hit, Shot, Wire};
+
+/// What to try.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Also forged sources.
+    pub spoof: bool,
+    /// Also foreign announcements and too many of them. Disturbs the hostile machine's own BGP sessions.
+    pub hostile: bool,
+    /// Octets of the largest packet machines of one VRF must be able to exchange, headers included; 0 leaves it out.
+    pub mtu: usize,
+    /// Is told each part as it begins.
+    pub tell: fn(&str),
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { spoof: true, hostile: true, mtu: 9000, tell: |_| () }
+    }
+}
+
+impl Options {
+    /// Nothing that anybody else would notice.
+    pub fn gentle() -> Self {
+        Self { spoof: false, hostile: false, ..Self::default() }
+    }
+}
+
+/// The fabric as one run sees it.
+struct Scene<'a> {
+    client: &'a Client,
+    topology: &'a Topology,
+    /// Process of each node, as the host counts.
+    nodes: &'a BTreeMap<String, u32>,
+    answers: Answers,
+    members: Vec<Member>,
+    wire: Wire,
+    outcome: Outcome,
+}
+
+/// Probes once.
+///
+/// `nodes` are the processes whose namespaces are the nodes. What the probe changed in a machine is undone when the
+/// future ends or is dropped.
+pub async fn run(
+    client: &Client,
+    nodes: &BTreeMap<String, u32>,
+    topology: &Topology,
+    options: &Options,
+) -> anyhow::Result<Outcome> {
+    (options.tell)("every pair, as the nodes would send");
+    let mut scene = Scene::set(client, nodes, topology).await?;
+    let before = expectation::checks(&scene.members, topology);
+    let (hits, checks) = scene.try_pairs(before).await?;
+    scene.judge("plain", &checks, &hits);
+    if options.mtu > 0 {
+        scene.try_large(&checks, options.mtu).await?;
+    }
+    (options.tell)("what must not arrive, handed to each leaf");
+    let ways = scene.make_ways().await?;
+    scene.try_forced(&checks, &ways).await?;
+    if options.spoof {
+        (options.tell)("forged sources");
+        spoof::probe(&mut scene, &checks, &ways).await?;
+    }
+    drop(ways);
+    if options.hostile {
+        (options.tell)("foreign announcements");
+        hostile::probe(&mut scene).await?;
+    }
+    Ok(scene.outcome)
+}
+
+impl<'a> Scene<'a> {
+    async fn set(
+        client: &'a Client,
+        nodes: &'a BTreeMap<String, u32>,
+        topology: &'a Topology,
+    ) -> anyhow::Result<Self> {
+        let mut places = Vec::new();
+        for node in topology.nodes() {
+            let pid = nodes.get(&node).with_context(|| format!("the lab does not say where {node} runs"))?;
+            places.extend(Place::all(&node, *pid)?);
+        }
+        let answers = Answers::ask(client).await?;
+        let members = facts::members(&answers, topology, &facts::held(&places)?);
+        let wire = Wire::open(places)?;
+        let outcome = Outcome { members: members.clone(), ..Outcome::default() };
+        Ok(Self { client, topology, nodes, answers, members, wire, outcome })
+    }
+
+    /// Asks again who is what.
+    async fn look_again(&mut self) -> anyhow::Result<Vec<Check>> {
+        self.answers = Answers::ask(self.client).await?;
+        self.members = facts::members(&self.answers, self.topology, &facts::held(self.wire.places())?);
+        Ok(expectation::checks(&self.members, self.topology))
+    }
+
+    /// Tries all pairs; answers what held before and after, for an allocation may have changed meanwhile.
+    async fn try_pairs(&mut self, before: Vec<Check>) -> anyhow::Result<(Vec<Hit>, Vec<Check>)> {
+        let shots = self.shots(&before, |check, shot| {
+            shot.must = check.expectation.must;
+            shot.answer = true;
+        })?;
+        let hits = self.wire.fire(&shots).await?;
+        let after = self.look_again().await?;
+        // What exists only since then was not tried.
+        Ok((hits, expectation::merge(&before, &after)))
+    }
+
+    /// A shot for each check, made what it is by `shape`.
+    fn shots(&self, checks: &[Check], shape: impl Fn(&Check, &mut Shot)) -> anyhow::Result<Vec<Shot>> {
+        let shot = |check: &Check| {
+            let from =
+                self.wire.place_of(&check.from).with_context(|| format!("{} is no node", check.from))?;
+            let mut shot = Shot::to(from, check.to);
+            shape(check, &mut shot);
+            Ok(shot)
+        };
+        checks.iter().map(shot).collect()
+    }
+
+    /// Packets as large as the network must carry, which nobody may cut, between machines of one VRF.
+    async fn try_large(&mut self, checks: &[Check], mtu: usize) -> anyhow::Result<()> {
+        let is_tenant = |node: &str| {
+            self.members.iter().any(|it| it.node == node && matches!(it.standing, Standing::Tenant(_)))
+        };
+        let checks: Vec<Check> =
+            checks.iter().filter(|check| check.expectation.must && is_tenant(&check.from)).cloned().collect();
+        let shots = self.shots(&checks, |check, shot| {
+            shot.must = true;
+            shot.manner = Manner { whole: true, ..Manner::default() };
+            shot.size = mtu - if check.to.is_ipv4() { 28 } else { 48 };
+        })?;
+        let hits = self.wire.fire(&shots).await?;
+        self.judge("mtu", &checks, &hits);
+        Ok(())
+    }
+
+    /// The ways out of all machines, by node.
+    async fn make_ways(&mut self) -> anyhow::Result<BTreeMap<String, Ways>> {
+        let mut all = BTreeMap::new();
+        for machine in &self.topology.machines {
+            let node = machine.name.to_string();
+            let pid =
+                self.nodes.get(&node).with_context(|| format!("the lab does not say where {node} runs"))?;
+            let ports = machine.ports.iter().enumerate().map(|(index, end)| {
+                let leaf = self.topology.switch(end.switch.as_str()).and_then(|leaf| leaf.pxe);
+                (format!("lan{index}"), leaf.map(|address| address.to_string()).unwrap_or_default())
+            });
+            let ways = Ways::make(*pid, &ports.collect::<Vec<_>>()).await;
+            let ways = ways.with_context(|| format!("make ways out of {node}"))?;
+            if ways.marks.is_empty() {
+                self.outcome.notes.push(format!(
+                    "{node}: no leaf is heard on its ports, so nothing was handed to one directly"
+                ));
+            }
+            all.insert(node, ways);
+        }
+        Ok(all)
+    }
+
+    /// What must not arrive, handed to each leaf whether or not the machine knows a route.
+    async fn try_forced(&mut self, checks: &[Check], ways: &BTreeMap<String, Ways>) -> anyhow::Result<()> {
+        let forbidden: Vec<Check> = checks
+            .iter()
+            .filter(|check| !check.expectation.must && ways.contains_key(&check.from))
+            .cloned()
+            .collect();
+        for port in 0..2 {
+            let mark = |check: &Check| ways[&check.from].marks.get(port).map_or(0, |(_, mark)| *mark);
+            let checks: Vec<Check> = forbidden.iter().filter(|check| mark(check) != 0).cloned().collect();
+            let shots = self.shots(&checks, |check, shot| {
+                shot.manner = Manner { mark: mark(check), ..Manner::default() };
+            })?;
+            let hits = self.wire.fire(&shots).await?;
+            // Allocations change during this, too.
+            let after = self.look_again().await?;
+            let checks = expectation::merge(&checks, &after);
+            self.judge(&format!("handed to the leaf on port {port}"), &checks, &hits);
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, part: &str, checks: &[Check], hits: &[Hit]) {
+        let at = clock::now();
+        for (check, hit) in checks.iter().zip(hits) {
+            let (verdict, finding) = judge::judge(part, check, hit, &self.wire, at);
+            self.outcome.take(part, check, verdict, finding);
+        }
+    }
+}
