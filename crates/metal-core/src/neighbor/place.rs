@@ -11,6 +11,9 @@ use metal_linux::netlink::Netlink;
 use metal_runtime::chain;
 use tokio::io::unix::AsyncFd;
 
+/// For how many looks a change of the directory of names is not yet over.
+const UNSETTLED: u8 = 6;
+
 /// A namespace: our own, or a named one.
 pub(super) type PlaceName = Option<String>;
 
@@ -29,6 +32,9 @@ pub(super) struct Places {
     places: BTreeMap<PlaceName, Place>,
     /// When the directory of names last changed, as far as read.
     directory: Option<(i64, i64)>,
+    /// How often to read the names again although the directory did not change: a file is there a moment before the
+    /// namespace is.
+    unsettled: u8,
     /// How often each namespace could not be watched, so that each is complained about once, and one that is just being
     /// made not at all.
     unreadable: BTreeMap<String, u32>,
@@ -95,12 +101,16 @@ impl Places {
 
     fn refresh_names(&mut self) -> bool {
         let directory = std::fs::metadata(DIRECTORY).ok().map(|it| (it.mtime(), it.mtime_nsec()));
-        if !self.places.is_empty() && directory == self.directory {
+        if directory != self.directory {
+            self.unsettled = UNSETTLED;
+        } else if self.unsettled == 0 && !self.places.is_empty() {
             return false;
         }
+        self.unsettled = self.unsettled.saturating_sub(1);
         self.directory = directory;
         let names = Namespace::names().unwrap_or_default();
         let wanted: BTreeSet<PlaceName> = names.into_iter().map(Some).chain([None]).collect();
+        let before = self.places.len();
         self.places.retain(|name, place| wanted.contains(name) && identity(name) == Some(place.identity));
         let mut unreadable = BTreeMap::new();
         for name in wanted.into_iter().filter(|name| !self.places.contains_key(name)).collect::<Vec<_>>() {
@@ -121,7 +131,7 @@ impl Places {
             }
         }
         self.unreadable = unreadable;
-        true
+        self.places.len() != before || self.places.values().any(|place| place.is_stale)
     }
 }
 

@@ -69,11 +69,11 @@ mod tests {
     fn it_starts_fast_and_becomes_slow() {
         let start = metal_runtime::clock::monotonic();
         let mut schedule = Schedule::default();
-        assert_eq!(sent(&mut schedule, start, 0, 5), []);
+        assert_eq!(sent(&mut schedule, start, 0, 5), [0; 0]);
         schedule.start(start);
         assert_eq!(sent(&mut schedule, start, 0, 40), [0, 1, 2, 3, 4, 14, 24, 34]);
         schedule.stop();
-        assert_eq!(sent(&mut schedule, start, 40, 60), []);
+        assert_eq!(sent(&mut schedule, start, 40, 60), [0; 0]);
         schedule.hurry(start);
         assert_eq!(schedule.next(), None);
     }

@@ -140,10 +140,10 @@ impl Frame {
         // Length, family, address; then the interface: unknown, number 0, no object identifier.
         match self.management_address {
             Some(IpAddr::V4(v4)) => {
-                put(&mut bytes, MANAGEMENT, &[&[5, 1], &v4.octets(), &[1, 0, 0, 0, 0, 0]])
+                put(&mut bytes, MANAGEMENT, &[&[5, 1], &v4.octets(), &[1, 0, 0, 0, 0, 0]]);
             }
             Some(IpAddr::V6(v6)) => {
-                put(&mut bytes, MANAGEMENT, &[&[17, 2], &v6.octets(), &[1, 0, 0, 0, 0, 0]])
+                put(&mut bytes, MANAGEMENT, &[&[17, 2], &v6.octets(), &[1, 0, 0, 0, 0, 0]]);
             }
             None => {}
         }
