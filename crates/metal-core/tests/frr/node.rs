@@ -13,8 +13,8 @@ use metal_netconf::frr::{Config, Tree, plan};
 const START: &str = r#"
 set -eu
 mount -t tmpfs tmpfs "$WORK"
-mkdir "$WORK/upper" "$WORK/work" "$WORK/root"
-mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$WORK/upper,workdir=$WORK/work" "$WORK/root"
+mkdir "$WORK/upper" "$WORK/scratch" "$WORK/root"
+mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$WORK/upper,workdir=$WORK/scratch" "$WORK/root"
 cd "$WORK/root"
 mount -t proc proc proc
 mount -t sysfs sysfs sys
@@ -28,8 +28,9 @@ ip link set lo up
 ip address add 10.0.0.11/32 dev lo
 for port in $PORTS; do ip link add $port type veth peer name x-$port; ip link set $port up; ip link set x-$port up; done
 for table in $TABLES; do ip netns add $table; done
-for daemon in mgmtd zebra bgpd staticd; do /usr/lib/frr/$daemon -d -w -A 127.0.0.1 < /dev/null > /dev/null 2>&1; done
+for daemon in mgmtd zebra bgpd staticd; do /usr/lib/frr/$daemon -d $BACKEND -A 127.0.0.1 < /dev/null > /dev/null 2>&1; done
 for try in $(seq 100); do
+  [ -n "$BACKEND" ] || break
   [ "$(vtysh -c 'show vrf' 2> /dev/null | grep -c netns/)" = "$(echo $TABLES | wc -w)" ] && break
   sleep 0.1
 done
@@ -64,8 +65,17 @@ fn lower() -> PathBuf {
 }
 
 impl Node {
-    /// Starts one.
+    /// Starts one whose routing tables are namespaces.
     pub fn start() -> Self {
+        Self::start_with("-w")
+    }
+
+    /// Starts one whose routing tables are VRF devices. There are none: only what is configured can be looked at.
+    pub fn start_with_vrf_devices() -> Self {
+        Self::start_with("")
+    }
+
+    fn start_with(backend: &str) -> Self {
         assert!(rustix::process::geteuid().is_root(), "this test makes namespaces: run it as root");
         let work = tempfile::tempdir().unwrap();
         let mut process = Command::new("unshare")
@@ -83,6 +93,7 @@ impl Node {
             ])
             .env("WORK", work.path())
             .env("LOWER", lower())
+            .env("BACKEND", backend)
             .env("PORTS", PORTS)
             .env("TABLES", TABLES)
             .stdin(Stdio::piped())

@@ -111,9 +111,8 @@ fn a_machine_is_believed_only_what_its_port_may_announce() {
     wait("nothing is accepted", || accepted() == Some(("Established".to_owned(), 0)));
     lead(&with_machine(&honest));
     wait("they are accepted again", || accepted() == Some(("Established".to_owned(), 2)));
-    let routes = node.run("ip -n vrf3981 route") + &node.run("ip -n vrf3981 -6 route");
-    assert!(
-        routes.contains("10.1.2.3") && !routes.contains("8.8.8.8") && !routes.contains("fd00:666"),
-        "{routes}"
-    );
+    let routes = || node.run("ip -n vrf3981 route") + &node.run("ip -n vrf3981 -6 route");
+    wait("they are routed", || routes().contains("10.1.2.3") && routes().contains("fd00:1::7"));
+    let routes = routes();
+    assert!(!routes.contains("8.8.8.8") && !routes.contains("fd00:666"), "{routes}");
 }

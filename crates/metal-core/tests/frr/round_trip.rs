@@ -9,8 +9,12 @@ use crate::fixture;
 use crate::node::Node;
 
 fn config(intent: &Switch) -> Config {
+    config_for(intent, Flavor::Netns)
+}
+
+fn config_for(intent: &Switch, flavor: Flavor) -> Config {
     assert_eq!(intent.faults(), Vec::<String>::new());
-    frr::switch(intent, Flavor::Netns)
+    frr::switch(intent, flavor)
 }
 
 fn clear(frr: &Frr) {
@@ -22,7 +26,7 @@ fn clear(frr: &Frr) {
 }
 
 /// Leaves that differ in everything a leaf can differ in.
-fn leaves() -> Vec<(&'static str, Config)> {
+fn leaves(flavor: Flavor) -> Vec<(&'static str, Config)> {
     let mut only_v4 = fixture::leaf();
     fixture::machine_on(&mut only_v4, 3981, "swp1", &["10.1.0.0/16"]);
     let mut only_v6 = fixture::leaf();
@@ -38,6 +42,7 @@ fn leaves() -> Vec<(&'static str, Config)> {
     renumbered.bgp.hold = 9;
     renumbered.bgp.route_map_delay = None;
     renumbered.bgp.maximum_prefix = 100;
+    let config = |intent| config_for(intent, flavor);
     vec![
         ("empty leaf", config(&fixture::leaf())),
         ("IPv4 tenant", config(&only_v4)),
@@ -53,15 +58,27 @@ fn leaves() -> Vec<(&'static str, Config)> {
 #[test]
 fn leaves_lead_to_each_other() {
     let node = Node::start();
-    let leaves = leaves();
-    for (name, config) in leaves.iter().chain(leaves.iter().rev()) {
-        node.reach(name, config);
-    }
+    let leaves = leaves(Flavor::Netns);
+    tour(&node, &leaves);
     // Every second one, so that other pairs meet.
     for (name, config) in leaves.iter().step_by(2).chain(leaves.iter().skip(1).step_by(2)) {
         node.reach(name, config);
     }
     clear(&node.frr());
+}
+
+#[test]
+fn leaves_lead_to_each_other_where_tables_are_devices() {
+    let node = Node::start_with_vrf_devices();
+    tour(&node, &leaves(Flavor::Vrf));
+    clear(&node.frr());
+}
+
+/// There and back again.
+fn tour(node: &Node, stations: &[(&str, Config)]) {
+    for (name, config) in stations.iter().chain(stations.iter().rev()) {
+        node.reach(name, config);
+    }
 }
 
 #[test]
@@ -75,7 +92,6 @@ fn every_role_comes_and_goes() {
     internet.neighbors.remove(&"2001:db8::1".parse().unwrap());
     let mut dark_exit = fixture::exit();
     dark_exit.down = fixture::ports(&["swp7"]);
-    let with_management = frr::switch(&fixture::dark_leaf(), Flavor::Vrf);
     let roles = [
         ("spine", config(&fixture::spine())),
         ("exit", config(&fixture::exit())),
@@ -84,11 +100,8 @@ fn every_role_comes_and_goes() {
         ("exit again", config(&fixture::exit())),
         ("exit with a port down", config(&dark_exit)),
         ("machine", frr::machine(&fixture::machine())),
-        ("leaf with management routes", with_management),
     ];
-    for (name, config) in roles.iter().chain(roles.iter().rev()) {
-        node.reach(name, config);
-    }
+    tour(&node, &roles);
     clear(&node.frr());
 }
 

@@ -11,6 +11,9 @@ use super::tree::Tree;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     items: Vec<Item>,
+    /// Whether routing tables are namespaces: then, and only then, ports of one name in two tables are two ports, and FRR
+    /// prints the table with the port.
+    has_namespaces: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,11 @@ impl Section {
 }
 
 impl Config {
+    /// One that is empty, for a device whose routing tables are namespaces or not.
+    pub(super) fn empty(has_namespaces: bool) -> Self {
+        Self { items: Vec::new(), has_namespaces }
+    }
+
     /// Adds lines that stand by themselves; none, no gap.
     pub(super) fn lines(&mut self, lines: Vec<String>) {
         if !lines.is_empty() {
@@ -65,10 +73,11 @@ impl Config {
         self.to_string()
     }
 
-    /// What a running configuration is compared with.
+    /// What a running configuration of FRR 8 or later is compared with.
     #[must_use]
     pub fn tree(&self) -> Tree {
-        Tree::parse(&self.to_text())
+        let tree = Tree::parse(&self.to_text());
+        if self.has_namespaces { tree } else { tree.without_tables_of_ports() }
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Machine {
 /// other, and daemons on the machine may announce further addresses.
 #[must_use]
 pub fn machine(machine: &Machine) -> Config {
-    let mut config = Config::default();
+    let mut config = Config::empty(false);
     let mut head = vec![
         "frr defaults datacenter".to_owned(),
         format!("hostname {}", machine.hostname),

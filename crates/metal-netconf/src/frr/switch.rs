@@ -48,7 +48,7 @@ impl Flavor {
 #[must_use]
 pub fn switch(intent: &Switch, flavor: Flavor) -> Config {
     let policy = policy::of(intent);
-    let mut config = Config::default();
+    let mut config = Config::empty(flavor == Flavor::Netns);
     config.lines(head(intent, flavor));
     config.lines(policy.lists);
     config.lines(policy.communities);

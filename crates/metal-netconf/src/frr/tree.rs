@@ -108,6 +108,17 @@ impl Tree {
         tree
     }
 
+    /// The same with `interface swp1` for `interface swp1 vrf vrf7`.
+    pub(super) fn without_tables_of_ports(mut self) -> Self {
+        let rename = |(head, block): (String, Block)| {
+            let port = head.strip_prefix("interface ").and_then(|rest| rest.split_once(" vrf "));
+            let short = port.map(|(port, _)| format!("interface {port}"));
+            (short.unwrap_or(head), block)
+        };
+        self.blocks = self.blocks.into_iter().map(rename).collect();
+        self
+    }
+
     /// Lines outside of blocks.
     #[must_use]
     pub fn globals(&self) -> &[String] {

@@ -197,6 +197,18 @@ fn a_port_that_changes_its_table_is_dismissed_before_it_moves() {
     );
 }
 
+/// With VRF devices a port exists once, and FRR prints it without its table; the file says it all the same, for old FRR.
+#[test]
+fn a_port_that_changes_its_table_goes_on_with_its_advertisements_where_tables_are_devices() {
+    let (mut before, mut after) = (fixture::leaf(), fixture::leaf());
+    fixture::machine_on(&mut before, 3981, "swp1", &["10.1.0.0/16"]);
+    fixture::machine_on(&mut after, 3982, "swp1", &["10.1.0.0/16"]);
+    let config = |intent| frr::switch(intent, Flavor::Vrf);
+    assert!(config(&before).to_text().contains("interface swp1 vrf vrf3981\n"));
+    let said = said(&frr::plan(&config(&before).tree(), &config(&after).tree()));
+    assert!(!said.iter().any(|command| command.starts_with("interface ")), "{said:#?}");
+}
+
 #[test]
 fn a_table_loses_its_vni_before_its_bgp() {
     let mut before = fixture::leaf();
