@@ -122,10 +122,14 @@ fn random(machines: &[(Standing, BTreeSet<u8>)]) -> Vec<Member> {
         let of = |number: &u8| match standing {
             // Addresses of the PXE network are given once.
             Standing::Pxe => IpAddr::from([10, 0, 1, u8::try_from(index * 30).unwrap() + number + 5]),
-            _ if number % 2 == 0 => IpAddr::from([10, 0, 16, *number]),
+            _ if number.is_multiple_of(2) => IpAddr::from([10, 0, 16, *number]),
             _ => IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(*number)]),
         };
-        let addresses = numbers.iter().map(of).collect();
+        let mut addresses: BTreeSet<IpAddr> = numbers.iter().map(of).collect();
+        if matches!(standing, Standing::Moving(_)) {
+            // One that is on its way still holds what it was leased.
+            addresses.insert(IpAddr::from([10, 0, 1, u8::try_from(index * 30).unwrap() + 4]));
+        }
         all.push(Member { node: format!("m{index}"), standing: *standing, addresses });
     }
     all

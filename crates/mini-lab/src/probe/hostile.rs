@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
-use metal_netconf::intent;
 use metal_runtime::clock;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -79,7 +78,7 @@ async fn announce(scene: &mut Scene<'_>, hostile: &Member) -> anyhow::Result<()>
         let _ = writeln!(undo.script, "route del blackhole {prefix} metric 1000");
     }
     wanted.extend(&whole);
-    inside::run_blocking(pid, &["ip", "-force", "-batch", "-"], &script).or_else(ignore_partial)?;
+    change(pid, &["ip", "-force", "-batch", "-"], &script);
     let missing = wait_announced(pid, &wanted).await?;
     for prefix in missing {
         scene.outcome.notes.push(format!("{} did not get to announce {prefix}", hostile.node));
@@ -100,10 +99,11 @@ async fn announce(scene: &mut Scene<'_>, hostile: &Member) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Some of what a hostile machine wants it may have already.
-fn ignore_partial(error: anyhow::Error) -> anyhow::Result<String> {
-    tracing::debug!(error = metal_runtime::chain(error.as_ref()), "not everything was changed");
-    Ok(String::new())
+/// Changes what can be changed: some of what a hostile machine wants it may have already.
+fn change(pid: u32, argv: &[&str], script: &str) {
+    if let Err(error) = inside::run_blocking(pid, argv, script) {
+        tracing::debug!(error = metal_runtime::chain(error.as_ref()), "not everything was changed");
+    }
 }
 
 /// Addresses of everybody outside the machine's VRF which its leaf must not believe it has.
@@ -197,7 +197,7 @@ async fn look_into_leaves(
 async fn flood(scene: &mut Scene<'_>, hostile: &Member) -> anyhow::Result<()> {
     let Standing::Tenant(vrf) = hostile.standing else { return Ok(()) };
     let pid = *scene.nodes.get(&hostile.node).context("find its process")?;
-    let most = intent::Bgp::default().maximum_prefix;
+    let most = scene.topology.bgp.maximum_prefix;
     let own = allowed(scene, hostile);
     let base = own.iter().find(|prefix| prefix.addr().is_ipv6() && prefix.prefix_len() <= 112);
     let (base, is_own) = match base {
@@ -220,7 +220,7 @@ async fn flood(scene: &mut Scene<'_>, hostile: &Member) -> anyhow::Result<()> {
         let _ = writeln!(script, "route add blackhole {prefix}/128");
         let _ = writeln!(undo.script, "route del blackhole {prefix}/128");
     }
-    inside::run_blocking(pid, &["ip", "-6", "-force", "-batch", "-"], &script).or_else(ignore_partial)?;
+    change(pid, &["ip", "-6", "-force", "-batch", "-"], &script);
     let end = Instant::now() + SESSION;
     let refused = loop {
         let mut refused = 0;
