@@ -164,6 +164,7 @@ fn machine(index: u64, slot: u16, seed: u64, leaves: &[SwitchPlan]) -> MachinePl
 }
 
 /// Which machine, and where it stands.
+#[derive(Clone, Copy)]
 struct Place<'a> {
     id: Uuid,
     index: u64,
