@@ -1,3 +1,9 @@
 //! Starts the agent.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    metal_core::command::run(metal_core::command::Cli::parse())
+}

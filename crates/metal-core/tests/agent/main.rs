@@ -1,0 +1,7 @@
+//! The agent from outside: a device in memory that fails when told, and a control plane on a real socket.
+
+mod control_plane;
+mod device;
+mod engine;
+mod property;
+mod whole;
