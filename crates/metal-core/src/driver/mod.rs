@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use metal_netconf::intent::Switch;
 use metal_netconf::name::PortName;
 
+pub mod cumulus;
 pub mod linux;
+pub mod sonic;
+pub mod units;
 
 /// Why a driver could not do what was asked.
 #[derive(Debug, thiserror::Error)]
