@@ -26,9 +26,8 @@ use metal_runtime::clock;
 
 pub use command::{Probe, command};
 pub use continuous::watch;
-pub use expectation::{Check, Expectation, Member, Standing};
-pub use outcome::{Finding, Outcome, Tried, Verdict};
-pub use text::{print, progress};
+pub use expectation::{Check, Member, Standing};
+pub use outcome::{Finding, Outcome};
 
 use crate::fabric::topology::Topology;
 use facts::Answers;
