@@ -12,8 +12,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 /// Where named namespaces are, for iproute2 and for FRR.
@@ -114,12 +114,7 @@ impl Namespace {
                 // Somebody was interrupted between the file and the mount. It has to appear again to be noticed.
                 std::fs::remove_file(&path).map_err(failed("remove the unused file of", name))?;
             }
-            std::fs::File::create_new(&path).map_err(failed("create the file of", name))?;
-            if let Err(errno) = rustix::mount::mount_bind(OWN, &path) {
-                // The mount is what failed and what is told; a file left behind would block the name.
-                let _ = std::fs::remove_file(&path);
-                return Err(failed("mount", name)(errno.into()));
-            }
+            appear(&path).map_err(failed("mount", name))?;
             Ok(Self { name: name.to_owned(), ..own })
         })?
     }
@@ -217,6 +212,27 @@ fn path_of(name: &str) -> Result<PathBuf, NamespaceError> {
 fn is_namespace(path: &Path) -> bool {
     const NSFS: i64 = 0x6e73_6673;
     rustix::fs::statfs(path).is_ok_and(|system| system.f_type == NSFS)
+}
+
+/// Makes a file and mounts the calling thread's namespace upon it. Whoever is told of the file looks at it at once, and FRR
+/// looks again only after a second, so between the two there is nothing but one short call: the mount is made before,
+/// without a place, and only put there.
+fn appear(path: &Path) -> io::Result<()> {
+    let tree = rustix::mount::open_tree(
+        rustix::fs::CWD,
+        OWN,
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    )?;
+    let directory =
+        rustix::fs::open(DIRECTORY, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let name = path.file_name().unwrap_or_default();
+    rustix::fs::mknodat(&directory, name, FileType::RegularFile, Mode::RUSR, 0)?;
+    let put = rustix::mount::move_mount(&tree, "", &directory, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH);
+    if put.is_err() {
+        // A file left behind would stand for a namespace that is not there. What failed is the mount.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(put?)
 }
 
 /// Does a piece of work in a thread that has a fresh namespace.

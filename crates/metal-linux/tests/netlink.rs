@@ -1,5 +1,7 @@
 //! Netlink and namespaces against the running kernel. Needs root; every test works in namespaces of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 use std::time::Duration;
 
 use metal_linux::namespace::{Namespace, apart};

@@ -11,18 +11,18 @@ use metal_netconf::intent::{Bgp, External, ExtraVlans, FirewallFilter, MachineFi
 use metal_netconf::linux::{Actual, Device, Layout, Place, Step, plan};
 use metal_netconf::name::{Asn, Hostname, PortName, VlanId, Vni, VrfName};
 
-const PORTS: [&str; 4] = ["swp1", "swp2", "swp31", "swp32"];
+pub const PORTS: [&str; 4] = ["swp1", "swp2", "swp31", "swp32"];
 
-fn port(name: &str) -> PortName {
+pub fn port(name: &str) -> PortName {
     PortName::parse(name).unwrap()
 }
 
-fn vni(number: u32) -> Vni {
+pub fn vni(number: u32) -> Vni {
     Vni::new(number).unwrap()
 }
 
 /// A leaf with two uplinks and two machines in the PXE segment.
-fn leaf() -> Switch {
+pub fn leaf() -> Switch {
     Switch {
         hostname: Hostname::parse("leaf01").unwrap(),
         asn: Asn::new(4_200_000_011).unwrap(),
@@ -42,20 +42,20 @@ fn leaf() -> Switch {
     }
 }
 
-fn allocate(intent: &mut Switch, name: &str, number: u32) {
+pub fn allocate(intent: &mut Switch, name: &str, number: u32) {
     intent.unprovisioned.remove(&port(name));
     intent.tenants.values_mut().for_each(|tenant| drop(tenant.ports.remove(&port(name))));
     intent.tenants.entry(vni(number)).or_default().ports.insert(port(name), MachineFilter::default());
 }
 
-fn release(intent: &mut Switch, name: &str) {
+pub fn release(intent: &mut Switch, name: &str) {
     intent.tenants.values_mut().for_each(|tenant| drop(tenant.ports.remove(&port(name))));
     intent.tenants.retain(|_, tenant| *tenant != Tenant::default());
     intent.unprovisioned.insert(port(name));
 }
 
 /// Makes the ports, with machines' ends that are on, and runs the test.
-fn on_a_switch(test: impl FnOnce(&Kernel) + Send) {
+pub fn on_a_switch(test: impl FnOnce(&Kernel) + Send) {
     assert!(rustix::process::geteuid().is_root(), "run this test as root: it makes network namespaces");
     apart(|| {
         let machines = Namespace::anonymous().unwrap();

@@ -176,13 +176,15 @@ impl Hands {
                 Namespace::create(name.as_str())?;
                 Ok(())
             }
-            Step::Configure(place, settings) => self.configure(
-                place,
-                settings.iter().map(|(path, value)| ((*path).to_owned(), *value)).collect(),
-            ),
+            Step::Configure(place, settings) => {
+                let settings: Vec<_> =
+                    settings.iter().map(|(path, value)| ((*path).to_owned(), *value)).collect();
+                self.configure(place, &settings)
+            }
             Step::ConfigureLink(device, settings) => {
-                let settings = settings.iter().map(|(setting, value)| (setting.path(&device.name), *value));
-                self.configure(&device.place, settings.collect())
+                let settings: Vec<_> =
+                    settings.iter().map(|(setting, value)| (setting.path(&device.name), *value)).collect();
+                self.configure(&device.place, &settings)
             }
             Step::Create(device, object) => self.create(device, object),
             Step::Move(device, place) => {
@@ -224,10 +226,10 @@ impl Hands {
         }
     }
 
-    fn configure(&mut self, place: &Place, settings: Vec<(String, u32)>) -> Result<(), AnyError> {
+    fn configure(&mut self, place: &Place, settings: &[(String, u32)]) -> Result<(), AnyError> {
         let (namespace, _) = self.space(place)?;
         let write = || -> Result<(), sysctl::SysctlError> {
-            for (path, value) in &settings {
+            for (path, value) in settings {
                 // A new namespace is given all settings; those this kernel does not have are not missed.
                 if sysctl::read(path)?.is_some() {
                     sysctl::write(path, &value.to_string())?;

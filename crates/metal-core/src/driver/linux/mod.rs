@@ -79,6 +79,12 @@ impl LinuxDriver {
         Ok(Self { kernel: Kernel::new(layout, settings.port_prefixes.clone()), frr })
     }
 
+    /// A driver of this kernel and this FRR.
+    #[must_use]
+    pub fn with(kernel: Kernel, frr: Frr) -> Self {
+        Self { kernel, frr }
+    }
+
     /// How tenants are kept apart.
     #[must_use]
     pub fn layout(&self) -> Layout {
