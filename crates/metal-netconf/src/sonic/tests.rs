@@ -157,7 +157,7 @@ fn enter(actual: &mut Actual, key: &Key, fields: &Fields) {
         }
         Key::Port(_) => assert!(actual.rows.contains_key(key), "{key} would be invented"),
         Key::VlanInterface(id) => {
-            assert!(actual.rows.contains_key(&Key::Vlan(*id)), "VLAN {id} is not there")
+            assert!(actual.rows.contains_key(&Key::Vlan(*id)), "VLAN {id} is not there");
         }
         Key::InterfaceAddress(name, _) => assert!(actual.rows.contains_key(&Key::Interface(name.clone()))),
         Key::Vrf(_) | Key::Vlan(_) | Key::Suppress(_) | Key::VlanAddress(..) | Key::TunnelMap(..) => {}
