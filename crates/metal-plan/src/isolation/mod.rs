@@ -7,7 +7,7 @@
 //!
 //! The set of these machines is an index over switches and their statuses, so that a choice need not look at switches.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use imbl::OrdSet;
@@ -75,11 +75,8 @@ impl Snapshot {
         {
             return;
         }
-        let of = |switch: Option<&Switch>| -> BTreeSet<MachineId> {
-            switch.into_iter().flat_map(|switch| switch.connections.keys().cloned()).collect()
-        };
-        for machine in &(&of(old) | &of(new)) {
-            self.confirm(machine);
+        for machine in concerned(old, new) {
+            self.confirm(&machine);
         }
     }
 
@@ -110,6 +107,24 @@ impl Snapshot {
         }
         self.placement_isolation_changed(machine);
     }
+}
+
+/// Machines that were plugged, unplugged, or moved to another VRF.
+fn concerned(old: Option<&Switch>, new: Option<&Switch>) -> BTreeSet<MachineId> {
+    let known = |switch: Option<&Switch>| -> BTreeMap<String, u64> {
+        let ports = switch.into_iter().flat_map(revisions);
+        ports.map(|(name, revision)| (name.to_owned(), revision)).collect()
+    };
+    let (before, after) = (known(old), known(new));
+    let cables = |switch: Option<&Switch>, machine: &MachineId| {
+        switch.and_then(|switch| switch.connections.get(machine)).cloned()
+    };
+    let is_concerned = |(machine, names): &(&MachineId, &Vec<String>)| {
+        names.iter().any(|name| before.get(name) != after.get(name))
+            || cables(old, machine) != cables(new, machine)
+    };
+    let machines = old.into_iter().chain(new).flat_map(|switch| &switch.connections);
+    machines.filter(is_concerned).map(|(machine, _)| machine.clone()).collect()
 }
 
 fn revisions(switch: &Switch) -> impl Iterator<Item = (&str, u64)> {
