@@ -68,7 +68,7 @@ enum Command {
 }
 
 /// Runs the program.
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run(cli: &Cli) -> ExitCode {
     if cli.print_default_config {
         return told(print(DEFAULT).map(|()| ExitCode::SUCCESS));
     }

@@ -103,7 +103,7 @@ impl Endpoint {
     pub async fn changed(&mut self) {
         self.channel.mark_unchanged();
         if self.channel.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

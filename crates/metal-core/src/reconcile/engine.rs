@@ -195,7 +195,7 @@ impl Engine {
             if outcome.error != error {
                 match &error {
                     Some(error) => {
-                        tracing::warn!(error, generation = wanted.generation, "switch is not as wanted")
+                        tracing::warn!(error, generation = wanted.generation, "switch is not as wanted");
                     }
                     None => tracing::info!(generation = wanted.generation, "switch is as wanted again"),
                 }

@@ -109,7 +109,16 @@ async fn a_switch_joins_registers_follows_and_reports() {
     leaf.api.want(5, &[("swp1", "vrf7", MACHINE), ("swp2", "nonsense", ""), ("swp31", "", "")]);
     leaf.start().await;
     leaf.until_reported("the generation", |report| report.generation == 5).await;
-    let told = leaf.api.told();
+    check_first_report(&leaf.api.told());
+    assert_eq!(leaf.device.class("swp1"), Some(PortClass::Tenant(vni(7))));
+    assert_eq!(leaf.device.class("swp2"), Some(PortClass::Isolated));
+    leaf.api.want(6, &[("swp1", "", ""), ("swp2", "vrf8", "")]);
+    leaf.until_reported("the next one", |report| report.generation == 6 && report.error.is_none()).await;
+    assert_eq!(leaf.device.class("swp1"), Some(PortClass::Unprovisioned));
+    leaf.stop().await;
+}
+
+fn check_first_report(told: &Told) {
     assert_eq!(told.joined[0].identity, "metal://switch/fra/leaf01");
     let registered = &told.registered[0];
     let names: Vec<&str> = registered.nics.iter().map(|nic| nic.name.as_str()).collect();
@@ -122,13 +131,6 @@ async fn a_switch_joins_registers_follows_and_reports() {
     assert_eq!(report.port_states["swp1"], i32::from(PortState::Up));
     assert_eq!(report.bgp_sessions[0].neighbor, "spine01");
     assert_eq!(report.bgp_port_states["swp31"].accepted_prefix_counter, 4);
-    drop(told);
-    assert_eq!(leaf.device.class("swp1"), Some(PortClass::Tenant(vni(7))));
-    assert_eq!(leaf.device.class("swp2"), Some(PortClass::Isolated));
-    leaf.api.want(6, &[("swp1", "", ""), ("swp2", "vrf8", "")]);
-    leaf.until_reported("the next one", |report| report.generation == 6 && report.error.is_none()).await;
-    assert_eq!(leaf.device.class("swp1"), Some(PortClass::Unprovisioned));
-    leaf.stop().await;
 }
 
 #[tokio::test]
@@ -179,9 +181,6 @@ async fn an_outage_changes_nothing_and_is_caught_up_with() {
     assert_eq!(told.homes[0].machines, [MACHINE]);
     assert_eq!(told.homes.len(), 1, "the newest call of each machine");
     assert_eq!(told.joined.len(), 1, "the certificate was kept");
-    drop(told);
-    leaf.until_class("swp1", PortClass::Unprovisioned).await;
-    leaf.stop().await;
 }
 
 #[tokio::test]
