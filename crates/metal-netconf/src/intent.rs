@@ -200,7 +200,8 @@ impl Switch {
         if self.pxe.is_none() && !self.unprovisioned.is_empty() {
             found.push("there are unprovisioned ports and no PXE segment".to_owned());
         }
-        if !self.is_vtep && !(self.tenants.is_empty() && self.externals.is_empty() && self.pxe.is_none()) {
+        let has_overlay = !self.tenants.is_empty() || !self.externals.is_empty() || self.pxe.is_some();
+        if has_overlay && !self.is_vtep {
             found.push("overlay networks need a tunnel endpoint".to_owned());
         }
         for vni in self.tenants.keys().filter(|vni| self.externals.contains_key(vni)) {

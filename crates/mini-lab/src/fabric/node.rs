@@ -149,11 +149,6 @@ impl Node {
         self.order(&Order::StartFrr(Frr { daemons, netns, config })).await.map(drop)
     }
 
-    /// Runs a program in the node; answers what it has printed.
-    pub async fn run(&self, argv: &[&str]) -> anyhow::Result<String> {
-        let argv = argv.iter().map(|word| (*word).to_owned()).collect();
-        self.order(&Order::Run { argv }).await.map(|answer| answer.output)
-    }
 
     fn last_words(&self) -> String {
         let log = std::fs::read_to_string(self.directory().join("node.log")).unwrap_or_default();

@@ -77,7 +77,6 @@ fn config(topology: &Topology, partition: &str, switch: &Switch, api: &Api) -> V
             "route_map_delay": topology.bgp.route_map_delay,
             "maximum_prefix": topology.bgp.maximum_prefix,
         },
-        "pxe": { "vlan": topology.pxe.vlan },
         "management": { "address": switch.management },
         "device": { "nos": "linux", "port_prefixes": ["swp"] },
         "lldp": { "interval": "2s" },
@@ -85,7 +84,8 @@ fn config(topology: &Topology, partition: &str, switch: &Switch, api: &Api) -> V
     if switch.role == Role::Leaf {
         let length = topology.pxe.network.prefix_len();
         config["rack"] = json!(switch.rack);
-        config["pxe"]["address"] = json!(switch.pxe.map(|address| format!("{address}/{length}")));
+        let address = switch.pxe.map(|address| format!("{address}/{length}"));
+        config["pxe"] = json!({ "vlan": topology.pxe.vlan, "address": address });
         config["dhcp_relay"] = json!({ "servers": [topology.management.gateway] });
         config["api"] = json!({
             "address": api.address,
