@@ -4,6 +4,8 @@
 //! the whole workspace but not for this package alone; without it the test fails and says so.
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+mod fabric;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;

@@ -46,7 +46,11 @@ async fn the_fabric_forwards_while_the_control_plane_is_away() {
     let address = two_machines(lab, "orphaned").await;
     let pid = std::fs::read_to_string(lab.dir.join("metal-api.pid")).unwrap();
     let pid: i32 = pid.trim().parse().unwrap();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(pid).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
     lab.kill("leaf01", "metal-core");
     assert!(lab.pings("m1", &address, 56));
     lab.until("the control plane is back", async || lab.client.machine().list().await.is_ok()).await;
@@ -70,7 +74,10 @@ async fn a_lost_cable_and_a_lost_leaf_are_survived() {
     }
     // A leaf that is silent without its cables going dark: only the hold time tells.
     let freeze = |signal: &str| {
-        lab.shell("leaf01", &["sh", "-c", &format!("pkill {signal} --ns $$ --nslist net 'metal-core|bgpd|zebra'")]);
+        lab.shell(
+            "leaf01",
+            &["sh", "-c", &format!("pkill {signal} --ns $$ --nslist net 'metal-core|bgpd|zebra'")],
+        );
     };
     freeze("-STOP");
     let drop = "for n in '' $(ls /run/netns); do ${n:+ip netns exec $n} nft add table inet lost; \
@@ -98,7 +105,8 @@ async fn a_configuration_frr_refuses_changes_nothing_and_is_shown() {
     let lab = guard.as_ref().unwrap();
     let before = lab.vtysh("leaf01", "show running-config");
     std::fs::write(lab.dir.join("nodes/leaf01/spoiler"), SPOILER).unwrap();
-    let install = "mv /usr/bin/vtysh /usr/bin/vtysh.real && cp /lab/spoiler /usr/bin/vtysh && chmod 755 /usr/bin/vtysh";
+    let install =
+        "mv /usr/bin/vtysh /usr/bin/vtysh.real && cp /lab/spoiler /usr/bin/vtysh && chmod 755 /usr/bin/vtysh";
     lab.shell("leaf01", &["sh", "-c", install]);
     let network = lab.network(PROJECT, "refused").await;
     lab.allocate("m1", PROJECT, &network).await;

@@ -32,7 +32,8 @@ async fn foreign_prefixes_are_refused() {
     for (address, length) in &claims {
         let family = if address.contains(':') { "ipv6" } else { "ipv4" };
         for leaf in ["leaf01", "leaf02"] {
-            let known = lab.vtysh(leaf, &format!("show bgp vrf {table} {family} unicast {address}/{length} json"));
+            let known =
+                lab.vtysh(leaf, &format!("show bgp vrf {table} {family} unicast {address}/{length} json"));
             assert!(!known.contains("\"paths\""), "{leaf} has taken {address}: {known}");
         }
         assert!(!lab.pings("m2", address, 56), "m2 is drawn to {address}");

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use metal_client::{Client, HmacKind};
 use metal_model::v1::{
-    MachineAllocateRequest, MachineAllocationNetwork, MachineResponse, NetworkAllocateRequest, ProjectCreateRequest,
+    MachineAllocateRequest, MachineAllocationNetwork, MachineResponse, NetworkAllocateRequest,
+    ProjectCreateRequest,
 };
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
@@ -49,7 +50,10 @@ impl Lab {
     async fn up() -> Self {
         assert!(rustix::process::geteuid().is_root(), "the fabric suite makes namespaces: run it as root");
         for needed in ["metal-api", "metal-core", "metalctl"] {
-            assert!(program(needed).exists(), "{needed} is missing beside mini-lab: run `cargo build --bins` first");
+            assert!(
+                program(needed).exists(),
+                "{needed} is missing beside mini-lab: run `cargo build --bins` first"
+            );
         }
         let dir = std::env::temp_dir().join(format!("fabric-{}", std::process::id()));
         spawn(dir.clone(), Vec::new());
@@ -144,7 +148,11 @@ impl Lab {
 
     /// A second project with another tenant's name on it.
     pub async fn project(&self, name: &str) -> String {
-        let request = ProjectCreateRequest { name: name.to_owned(), tenant_id: "demo".to_owned(), ..Default::default() };
+        let request = ProjectCreateRequest {
+            name: name.to_owned(),
+            tenant_id: "demo".to_owned(),
+            ..Default::default()
+        };
         self.client.project().create(&request).await.unwrap().meta.id
     }
 
@@ -161,13 +169,19 @@ impl Lab {
             networks: vec![MachineAllocationNetwork { networkid: network.to_owned(), ..Default::default() }],
             ..Default::default()
         };
-        self.client.machine().allocate(&request).await.unwrap_or_else(|error| panic!("allocate {machine}: {error}"))
+        self.client
+            .machine()
+            .allocate(&request)
+            .await
+            .unwrap_or_else(|error| panic!("allocate {machine}: {error}"))
     }
 
     /// Waits until the system of a machine has announced itself.
     pub async fn until_home(&self, machine: &str) -> MachineResponse {
-        self.until(&format!("{machine} phones home"), async || newest(&self.machine(machine).await) == "Phoned Home")
-            .await;
+        self.until(&format!("{machine} phones home"), async || {
+            newest(&self.machine(machine).await) == "Phoned Home"
+        })
+        .await;
         self.machine(machine).await
     }
 
@@ -198,14 +212,18 @@ impl Lab {
         };
         ["leaf01", "leaf02"].iter().all(|leaf| {
             let output = plan(leaf);
-            output.status.success() && String::from_utf8_lossy(&output.stdout).contains("nothing to do")
+            output.status.success() && String::from_utf8_lossy(&output.stdout).contains("is as wanted")
         })
     }
 
     /// What metalctl prints.
     pub fn metalctl(&self, arguments: &[&str]) -> String {
         let config = self.dir.join("config.yaml");
-        let output = Command::new(program("metalctl")).env("METALCTL_CONFIG", config).args(arguments).output().unwrap();
+        let output = Command::new(program("metalctl"))
+            .env("METALCTL_CONFIG", config)
+            .args(arguments)
+            .output()
+            .unwrap();
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 }
@@ -213,7 +231,8 @@ impl Lab {
 /// The addresses of a machine in its private network, IPv4 first.
 pub fn addresses(machine: &MachineResponse) -> Vec<String> {
     let networks = &machine.allocation.as_ref().unwrap().networks;
-    let mut all: Vec<String> = networks.iter().filter(|network| network.private).flat_map(|it| it.ips.clone()).collect();
+    let mut all: Vec<String> =
+        networks.iter().filter(|network| network.private).flat_map(|it| it.ips.clone()).collect();
     all.sort_by_key(|ip| ip.contains(':'));
     all
 }

@@ -73,7 +73,8 @@ async fn a_port_moves_as_a_whole_and_is_never_in_two_places() {
         let config = lab.vtysh(leaf, "show running-config");
         assert!(!config.contains(&table), "{leaf} still has {table}: {config}");
         let number = table.trim_start_matches("vrf");
-        let links = lab.shell(leaf, &["sh", "-c", "ip -o link; for n in $(ls /run/netns); do ip -n $n -o link; done"]);
+        let links = lab
+            .shell(leaf, &["sh", "-c", "ip -o link; for n in $(ls /run/netns); do ip -n $n -o link; done"]);
         assert!(!links.contains(&format!("vni{number}:")), "{leaf} still has vni{number}: {links}");
     }
 }

@@ -41,9 +41,12 @@ async fn tenants_with_the_same_addresses_do_not_see_each_other() {
     let lab = guard.as_ref().unwrap();
     let foreign = lab.project("foreign").await;
     let (ours, theirs) = (lab.network(PROJECT, "ours").await, lab.network(&foreign, "theirs").await);
-    for (machine, project, network) in
-        [("m1", PROJECT, &ours), ("m2", PROJECT, &ours), ("m3", &*foreign, &theirs), ("m4", &*foreign, &theirs)]
-    {
+    for (machine, project, network) in [
+        ("m1", PROJECT, &ours),
+        ("m2", PROJECT, &ours),
+        ("m3", &*foreign, &theirs),
+        ("m4", &*foreign, &theirs),
+    ] {
         lab.allocate(machine, project, network).await;
     }
     let mut machines = Vec::new();
@@ -66,7 +69,8 @@ async fn tenants_with_the_same_addresses_do_not_see_each_other() {
         lab.until(&format!("m2 loses {pod}"), async || !lab.pings("m2", pod, 56)).await;
         assert!(lab.pings("m4", pod, 56), "m4 keeps {pod}");
     }
-    for (from, to) in [("m1", &machines[2]), ("m3", &machines[0]), ("m2", &machines[3]), ("m4", &machines[1])] {
+    for (from, to) in [("m1", &machines[2]), ("m3", &machines[0]), ("m2", &machines[3]), ("m4", &machines[1])]
+    {
         for address in addresses(to) {
             assert!(!lab.pings(from, &address, 56), "{from} reaches {address}");
         }
@@ -86,7 +90,10 @@ async fn machines_of_nobody_share_one_segment_and_see_nothing_else() {
     let tenant = lab.until_home("m1").await;
     let lease = |machine: &str| {
         let shown = lab.shell(machine, &["ip", "-4", "-brief", "address", "show", "dev", "lan0"]);
-        shown.split_whitespace().find(|word| word.contains('/')).map(|it| it.split('/').next().unwrap().to_owned())
+        shown
+            .split_whitespace()
+            .find(|word| word.contains('/'))
+            .map(|it| it.split('/').next().unwrap().to_owned())
     };
     for machine in ["m2", "m3"] {
         lab.until(&format!("{machine} has a lease"), async || lease(machine).is_some()).await;
