@@ -11,5 +11,6 @@ pub mod frr;
 pub mod intent;
 pub mod linux;
 pub mod name;
+pub mod nftables;
 pub mod sonic;
 pub mod vlan_pool;

@@ -5,7 +5,7 @@
 //! anything but data. All calls block.
 
 mod apply;
-mod process;
+pub(crate) mod process;
 mod save;
 mod state;
 

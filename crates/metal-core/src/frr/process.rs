@@ -10,16 +10,16 @@ use metal_runtime::clock;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// What a program said.
-pub(super) struct Said {
+pub(crate) struct Said {
     /// Whether it ended with success.
-    pub(super) is_success: bool,
+    pub(crate) is_success: bool,
     /// Standard output and, after it, standard error.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl Said {
     /// The lines that say something, as one.
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let lines: Vec<&str> = self.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let shown: String = lines.join("; ").chars().take(500).collect();
         if shown.is_empty() { "without a word".to_owned() } else { shown }
@@ -27,7 +27,7 @@ impl Said {
 }
 
 /// Why nothing was said.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// It did not start.
     Start(io::Error),
     /// It was killed.
@@ -35,7 +35,7 @@ pub(super) enum Failure {
 }
 
 /// Runs a program to its end, and no longer than `patience`: then it is killed with everything it started.
-pub(super) fn run(mut command: Command, input: Option<&str>, patience: Duration) -> Result<Said, Failure> {
+pub(crate) fn run(mut command: Command, input: Option<&str>, patience: Duration) -> Result<Said, Failure> {
     let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(Failure::Start)?;

@@ -74,7 +74,7 @@ pub fn on_a_switch(test: impl FnOnce(&Kernel) + Send) {
 
 /// Plans, does it, and checks that the kernel then has nothing left to do; also that the model of the kernel that plans are
 /// made with foresaw what the kernel did.
-fn converge(kernel: &Kernel, intent: &Switch) -> (Vec<Step>, Actual) {
+pub fn converge(kernel: &Kernel, intent: &Switch) -> (Vec<Step>, Actual) {
     let mut foreseen = kernel.observe().unwrap();
     let steps = plan(intent, Layout::Netns, &foreseen).unwrap();
     for step in &steps {

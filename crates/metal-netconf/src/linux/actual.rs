@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::setting::{self, LinkSetting};
 use crate::name::VrfName;
+use crate::nftables::Outline;
 
 /// A network namespace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +87,8 @@ pub struct Space {
     pub links: BTreeMap<String, Link>,
     /// Its settings by path, see [`setting::SPACE`]; what the kernel does not have is missing.
     pub settings: BTreeMap<&'static str, u32>,
+    /// Our packet filter; nothing if there is none.
+    pub filter: Option<Outline>,
 }
 
 impl Space {
@@ -96,6 +99,7 @@ impl Space {
         Self {
             links: BTreeMap::from([("lo".to_owned(), loopback)]),
             settings: setting::SPACE.iter().map(|(path, _)| (*path, setting::UNKNOWN)).collect(),
+            filter: None,
         }
     }
 }

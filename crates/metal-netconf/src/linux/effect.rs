@@ -3,6 +3,7 @@
 use super::actual::{Actual, BridgePort, Device, Kind, Link, Place, Space};
 use super::setting::{FORWARDING, LinkSetting, UNKNOWN};
 use super::step::{Object, Step, VXLAN_PORT, mac_text};
+use crate::nftables::Outline;
 
 /// A step that the kernel would refuse.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,8 @@ fn change(actual: &mut Actual, step: &Step) -> Done {
         }
         Step::AwaitVrf(name) => actual.space(&Place::Vrf(name.clone())).map(drop).ok_or("it does not exist"),
         Step::Configure(place, settings) => configure(actual, place, settings),
+        Step::SetFilter(place, table) => filter(actual, place, Some(table.outline())),
+        Step::RemoveFilter(place) => filter(actual, place, None),
         Step::Create(device, object) => create(actual, device, object),
         Step::Delete(device) => delete(actual, device),
         Step::Move(device, place) => relocate(actual, device, place),
@@ -74,6 +77,11 @@ fn configure(actual: &mut Actual, place: &Place, settings: &[(&'static str, u32)
             }
         }
     }
+    Ok(())
+}
+
+fn filter(actual: &mut Actual, place: &Place, outline: Option<Outline>) -> Done {
+    actual.spaces.get_mut(place).ok_or("there is no such namespace")?.filter = outline;
     Ok(())
 }
 

@@ -170,6 +170,14 @@ impl<'a> Planner<'a> {
         for place in std::iter::once(Place::Main).chain(places) {
             self.configure(&place);
         }
+        // Before the links they are for, so that no machine is ever without.
+        for (place, table) in &self.wanted.filters {
+            let is_set =
+                self.state.space(place).is_some_and(|space| space.filter.as_ref() == Some(&table.outline()));
+            if !is_set {
+                self.take(Step::SetFilter(place.clone(), table.clone()));
+            }
+        }
         for (device, attributes) in loopbacks(intent, self.wanted) {
             self.adjust(&device, &attributes);
         }
@@ -332,6 +340,12 @@ impl<'a> Planner<'a> {
             if self.state.link(&device).is_some() {
                 self.take(Step::Delete(device));
             }
+        }
+        let filtered = self.state.spaces.iter().filter(|(_, space)| space.filter.is_some());
+        let unwanted = filtered.filter(|(place, _)| !self.wanted.filters.contains_key(place));
+        let unwanted: Vec<Place> = unwanted.map(|(place, _)| place.clone()).collect();
+        for place in unwanted {
+            self.take(Step::RemoveFilter(place));
         }
     }
 }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::actual::{BridgePort, Device, Place};
 use super::setting::LinkSetting;
 use crate::name::VrfName;
+use crate::nftables::Table;
 
 /// UDP port of VXLAN.
 pub const VXLAN_PORT: u16 = 4789;
@@ -20,6 +21,10 @@ pub enum Step {
     AwaitVrf(VrfName),
     /// Change settings of a namespace.
     Configure(Place, Vec<(&'static str, u32)>),
+    /// Make the packet filter of a namespace what it shall be, at once.
+    SetFilter(Place, Table),
+    /// Take the packet filter of a namespace away.
+    RemoveFilter(Place),
     /// Make a link.
     Create(Device, Object),
     /// Delete a link.
@@ -114,6 +119,8 @@ impl Step {
             }
             Self::SetVlanFiltering(device, true) => format!("make {device} tell VLANs apart"),
             Self::SetVlanFiltering(device, false) => format!("make {device} ignore VLANs"),
+            Self::SetFilter(place, table) => format!("set packet filter of {place}: {} rules", table.len()),
+            Self::RemoveFilter(place) => format!("remove packet filter of {place}"),
             Self::AddVlan(device, vlan, true) => format!("make {device} an access port of VLAN {vlan}"),
             Self::AddVlan(device, vlan, false) => format!("add VLAN {vlan} to {device}"),
             Self::DeleteVlan(device, vlan) => format!("take VLAN {vlan} from {device}"),

@@ -12,6 +12,7 @@ use super::step::Object;
 use super::vlans::{self, Numbers};
 use crate::intent::{ACCESS_MTU, FABRIC_MTU, PortClass, Pxe, Switch};
 use crate::name::{PortName, VrfName};
+use crate::nftables::{self, Table};
 
 /// The VLAN-aware bridge's name.
 pub const BRIDGE: &str = "bridge";
@@ -23,6 +24,8 @@ pub struct Wanted {
     pub namespaces: BTreeSet<VrfName>,
     /// Links that are made, each after those it needs.
     pub objects: Vec<(Device, Object, Attributes)>,
+    /// Packet filters, by the namespace they are in.
+    pub filters: BTreeMap<Place, Table>,
     /// Ports.
     pub ports: BTreeMap<PortName, (Place, Attributes)>,
 }
@@ -79,11 +82,20 @@ pub fn wanted(intent: &Switch, layout: Layout, actual: &Actual) -> Result<Wanted
         }
         Layout::Netns => return Err(PlanError::ExtraVlans),
     }
+    wanted.filters = filters(intent, layout);
     for (port, class) in intent.classes() {
         let to = if intent.is_up(port) { place_port(intent, layout, port, class) } else { cut_off() };
         wanted.ports.insert(port.clone(), to);
     }
     Ok(wanted)
+}
+
+/// The PXE segment's interface is in the main namespace in both layouts.
+fn filters(intent: &Switch, layout: Layout) -> BTreeMap<Place, Table> {
+    let main = intent.pxe.iter().map(|pxe| (Place::Main, nftables::pxe(pxe)));
+    let tenants = intent.tenants.keys().filter(|_| layout == Layout::Netns);
+    let tenants = tenants.map(|vni| (Place::Vrf(intent.vrf_name(*vni)), nftables::tenant(*vni)));
+    main.chain(tenants).collect()
 }
 
 fn cut_off() -> (Place, Attributes) {

@@ -10,7 +10,9 @@ use metal_netconf::intent::Switch;
 use metal_netconf::linux::step::{Object, VXLAN_PORT};
 use metal_netconf::linux::{self, Actual, Device, Layout, Place, Step};
 use metal_netconf::name::{PortName, VrfName};
+use metal_netconf::nftables;
 
+use super::nft::Nft;
 use super::observe::observe;
 use crate::driver::{DriverError, Port};
 
@@ -24,13 +26,20 @@ pub type AwaitVrf<'a> = &'a dyn Fn(&VrfName) -> Result<(), DriverError>;
 pub struct Kernel {
     layout: Layout,
     port_prefixes: Vec<String>,
+    nft: Nft,
 }
 
 impl Kernel {
     /// A kernel in this layout, with ports whose names begin so.
     #[must_use]
     pub fn new(layout: Layout, port_prefixes: Vec<String>) -> Self {
-        Self { layout, port_prefixes }
+        Self { layout, port_prefixes, nft: Nft::default() }
+    }
+
+    /// With its packet filter set by this program instead of the one in its usual place.
+    #[must_use]
+    pub fn with_nft(self, nft: Nft) -> Self {
+        Self { nft, ..self }
     }
 
     /// How tenants are kept apart.
@@ -62,12 +71,13 @@ impl Kernel {
         let has_vlans = self.layout == Layout::Vrf;
         let failed =
             |place: &Place, error: AnyError| DriverError::new("read links of", place.to_string(), error);
-        let main = observe(&is_port, has_vlans).map_err(|error| failed(&Place::Main, error.into()))?;
+        let main =
+            observe(&is_port, has_vlans, &self.nft).map_err(|error| failed(&Place::Main, error.into()))?;
         let mut spaces = BTreeMap::from([(Place::Main, main)]);
         for name in self.vrfs()? {
             let inside = || -> Result<_, AnyError> {
                 Ok(Namespace::named(name.as_str())?
-                    .enter(|| observe(&|name| self.is_port(name), has_vlans))??)
+                    .enter(|| observe(&|name| self.is_port(name), has_vlans, &self.nft))??)
             };
             let space = inside();
             let place = Place::Vrf(name);
@@ -124,12 +134,29 @@ impl Kernel {
         Ok(ports.collect())
     }
 
+    /// Has packet filters checked that steps would set, changing nothing. Namespaces they are for may not be there yet,
+    /// so it is done in the main one.
+    ///
+    /// # Errors
+    /// Fails if there is no nft, or it would refuse one.
+    pub fn check(&self, steps: &[Step]) -> Result<(), DriverError> {
+        for step in steps {
+            if let Step::SetFilter(place, table) = step {
+                let checked = self.nft.check(&table.transaction());
+                checked.map_err(|error| {
+                    DriverError::new("check", format!("the packet filter of {place}"), error)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does steps in order.
     ///
     /// # Errors
     /// Fails at the first step the kernel refuses; the rest is not done.
     pub fn execute(&self, steps: &[Step], await_vrf: AwaitVrf<'_>) -> Result<(), DriverError> {
-        let mut hands = Hands { spaces: BTreeMap::new() };
+        let mut hands = Hands { spaces: BTreeMap::new(), nft: self.nft.clone() };
         for step in steps {
             if let Step::AwaitVrf(vrf) = step {
                 await_vrf(vrf)?;
@@ -144,6 +171,7 @@ impl Kernel {
 /// Connections to the namespaces that were needed so far.
 struct Hands {
     spaces: BTreeMap<Place, (Namespace, Netlink)>,
+    nft: Nft,
 }
 
 impl Hands {
@@ -186,6 +214,8 @@ impl Hands {
                     settings.iter().map(|(setting, value)| (setting.path(&device.name), *value)).collect();
                 self.configure(&device.place, &settings)
             }
+            Step::SetFilter(place, table) => self.filter(place, &table.transaction()),
+            Step::RemoveFilter(place) => self.filter(place, nftables::REMOVAL),
             Step::Create(device, object) => self.create(device, object),
             Step::Move(device, place) => {
                 let target = match place {
@@ -238,6 +268,12 @@ impl Hands {
             Ok(())
         };
         Ok(namespace.enter(write)??)
+    }
+
+    fn filter(&mut self, place: &Place, transaction: &str) -> Result<(), AnyError> {
+        let nft = self.nft.clone();
+        let (namespace, _) = self.space(place)?;
+        Ok(namespace.enter(|| nft.apply(transaction))??)
     }
 
     fn create(&mut self, device: &Device, object: &Object) -> Result<(), AnyError> {

@@ -6,6 +6,7 @@
 
 mod detect;
 mod kernel;
+mod nft;
 mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::frr::Frr;
 
 pub use self::detect::detect_layout;
 pub use self::kernel::Kernel;
+pub use self::nft::{Nft, NftError};
 
 /// How long FRR may take to notice a namespace. It looks a second after it is told, and may be busy.
 const VRF_PATIENCE: Duration = Duration::from_secs(15);
@@ -42,6 +44,8 @@ pub struct LinuxSettings {
     pub vtysh: PathBuf,
     /// FRR's configuration; the file has to be called `frr.conf`.
     pub frr_conf: PathBuf,
+    /// What sets packet filters.
+    pub nft: PathBuf,
 }
 
 impl Default for LinuxSettings {
@@ -51,6 +55,7 @@ impl Default for LinuxSettings {
             port_prefixes: vec!["swp".to_owned()],
             vtysh: PathBuf::from("/usr/bin/vtysh"),
             frr_conf: PathBuf::from("/etc/frr/frr.conf"),
+            nft: PathBuf::from("/usr/sbin/nft"),
         }
     }
 }
@@ -76,7 +81,8 @@ impl LinuxDriver {
         if let Some(directory) = settings.frr_conf.parent() {
             frr = frr.with_directory(directory);
         }
-        Ok(Self { kernel: Kernel::new(layout, settings.port_prefixes.clone()), frr })
+        let kernel = Kernel::new(layout, settings.port_prefixes.clone()).with_nft(Nft::new(&settings.nft));
+        Ok(Self { kernel, frr })
     }
 
     /// A driver of this kernel and this FRR.
@@ -125,6 +131,7 @@ impl Driver for LinuxDriver {
 
     fn prepare(&self, intent: &Switch) -> Result<Box<dyn Prepared>, DriverError> {
         let (steps, plan) = self.plan(intent)?;
+        self.kernel.check(&steps)?;
         if !plan.is_empty() {
             let text = self.config(intent).to_text();
             self.frr

@@ -8,6 +8,8 @@ use metal_netconf::linux::actual::BridgePort;
 use metal_netconf::linux::setting::{self, LinkSetting};
 use metal_netconf::linux::{Kind, Link, Space};
 
+use super::nft::{Nft, NftError};
+
 /// Why a namespace could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
@@ -17,10 +19,13 @@ pub enum ObserveError {
     /// Its settings.
     #[error(transparent)]
     Sysctl(#[from] SysctlError),
+    /// Its packet filter.
+    #[error(transparent)]
+    Nft(#[from] NftError),
 }
 
 /// Reads the namespace the calling thread is in.
-pub fn observe(is_port: &dyn Fn(&str) -> bool, has_vlans: bool) -> Result<Space, ObserveError> {
+pub fn observe(is_port: &dyn Fn(&str) -> bool, has_vlans: bool, nft: &Nft) -> Result<Space, ObserveError> {
     let mut netlink = Netlink::open(None)?;
     let all = netlink.links()?;
     let names: BTreeMap<u32, String> = all.iter().map(|link| (link.index, link.name.clone())).collect();
@@ -46,7 +51,7 @@ pub fn observe(is_port: &dyn Fn(&str) -> bool, has_vlans: bool) -> Result<Space,
             settings.insert(*path, value.parse().unwrap_or(setting::UNKNOWN));
         }
     }
-    Ok(Space { links, settings })
+    Ok(Space { links, settings, filter: nft.outline()? })
 }
 
 fn translate(link: &netlink::Link, names: &BTreeMap<u32, String>, is_port: &dyn Fn(&str) -> bool) -> Link {

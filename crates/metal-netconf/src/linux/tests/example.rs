@@ -22,6 +22,7 @@ fn a_port_goes_from_pxe_to_its_tenant_with_namespaces() {
         "detach swp1",
         "create namespace vrf3981",
         "set in namespace vrf3981 ",
+        "set packet filter of namespace vrf3981: 6 rules",
         "switch on lo in vrf3981",
         "wait until FRR knows vrf3981",
         "create bridge br3981 in vrf3981",
@@ -52,6 +53,7 @@ fn a_port_goes_from_pxe_to_its_tenant_with_namespaces() {
         "switch on swp1",
         "delete vni3981 in vrf3981",
         "delete br3981 in vrf3981",
+        "remove packet filter of namespace vrf3981",
     ];
     assert_eq!(steps, expected);
     let parked = Place::Vrf(VrfName::parse("vrf3981").unwrap());

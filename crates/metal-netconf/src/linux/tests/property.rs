@@ -1,7 +1,7 @@
 //! Random switches, random changes, random interruptions: a plan always ends where it should, and on no step of the way is
 //! a port where it must not be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -9,6 +9,7 @@ use super::super::actual::{Actual, BridgePort, Device, Kind, Link, Place};
 use super::super::{Layout, effect, missing, plan};
 use super::{apply, assign, bare, describe, leaf, link_of, membership, vni};
 use crate::intent::{PortClass, Switch};
+use crate::nftables::{self, Outline};
 
 const PORTS: [&str; 6] = ["swp1", "swp2", "swp3", "swp4", "swp5", "swp6"];
 const TENANTS: [u32; 3] = [101, 102, 103];
@@ -57,6 +58,7 @@ enum Mess {
     Flip(usize),
     Address(usize),
     Vlan(usize, u16),
+    Filter(usize, bool),
 }
 
 fn mess() -> impl Strategy<Value = Mess> {
@@ -81,6 +83,7 @@ fn mess() -> impl Strategy<Value = Mess> {
         (0..64_usize).prop_map(Mess::Address),
         (0..64_usize, prop_oneof![Just(1_u16), Just(1001), Just(4000)])
             .prop_map(|(one, vlan)| Mess::Vlan(one, vlan)),
+        (0..64_usize, any::<bool>()).prop_map(|(one, is_gone)| Mess::Filter(one, is_gone)),
     ]
 }
 
@@ -129,10 +132,16 @@ fn make_mess(actual: &mut Actual, mess: &[Mess]) {
                     effect::apply(actual, &super::Step::SetMaster(member, Some(master.name))).unwrap();
                 }
             }
+            Mess::Filter(index, is_gone) => {
+                let index = index % actual.spaces.len();
+                let space = actual.spaces.values_mut().nth(index).unwrap();
+                let foreign = Outline { strange: 1, ..space.filter.clone().unwrap_or_default() };
+                space.filter = (!is_gone).then_some(foreign);
+            }
             other => {
                 let device = match other {
                     Mess::Flip(index) | Mess::Address(index) | Mess::Vlan(index, _) => pick(*index),
-                    Mess::Link(..) | Mess::Enslave(..) => continue,
+                    Mess::Link(..) | Mess::Enslave(..) | Mess::Filter(..) => continue,
                 };
                 let link = actual.spaces.get_mut(&device.place).unwrap().links.get_mut(&device.name).unwrap();
                 match other {
@@ -143,7 +152,7 @@ fn make_mess(actual: &mut Actual, mess: &[Mess]) {
                     }
                     Mess::Address(_) => drop(link.addresses.insert("192.0.2.77/24".parse().unwrap())),
                     Mess::Vlan(_, vlan) => drop(link.vlans.insert(*vlan, true)),
-                    Mess::Link(..) | Mess::Enslave(..) => {}
+                    Mess::Link(..) | Mess::Enslave(..) | Mess::Filter(..) => {}
                 }
             }
         }
@@ -166,10 +175,23 @@ fn is_somewhere(membership: &(Place, Option<String>, Vec<u16>)) -> bool {
     membership.0 != Place::Main || membership.1.is_some()
 }
 
+/// The packet filters there shall be.
+fn filters(intent: &Switch, layout: Layout) -> BTreeMap<Place, Outline> {
+    let mut all = BTreeMap::new();
+    if let Some(pxe) = &intent.pxe {
+        all.insert(Place::Main, nftables::pxe(pxe).outline());
+    }
+    for vni in intent.tenants.keys().filter(|_| layout == Layout::Netns) {
+        all.insert(Place::Vrf(intent.vrf_name(*vni)), nftables::tenant(*vni).outline());
+    }
+    all
+}
+
 /// Does the steps one by one, looking at every port after each.
 fn watch(start: &Actual, intent: &Switch, layout: Layout) -> Actual {
     let steps = plan(intent, layout, start).unwrap();
     let mut state = start.clone();
+    let filters = filters(intent, layout);
     let mut wanted_tables: Vec<BTreeSet<String>> = Vec::new();
     for name in PORTS {
         let mut tables: BTreeSet<String> = table_of(start, name).into_iter().collect();
@@ -190,6 +212,9 @@ fn watch(start: &Actual, intent: &Switch, layout: Layout) -> Actual {
                 // Coming out of a bridge or a VLAN while staying where it is gives it nothing new.
                 let is_less = before.0 == after.0 && (before.1 == after.1 || after.1.is_none());
                 let is_free = !is_somewhere(&after);
+                let filter = state.spaces[&after.0].filter.as_ref();
+                let is_filtered = filters.get(&after.0).is_none_or(|wanted| filter == Some(wanted));
+                assert!(is_less || is_free || is_filtered, "{}: {filter:?}", words());
                 assert!(is_less || is_free || !is_somewhere(&before), "{} was in {before:?}", words());
                 let is_up = link_of(&state, name).is_up;
                 assert!(
@@ -222,6 +247,8 @@ fn check(layout: Layout, first: &Switch, second: &Switch, cut: f64, mess: &[Mess
     let rest = plan(second, layout, &end).unwrap();
     assert!(rest.is_empty(), "left over: {:?}", describe(&rest));
     assert!(missing(second, &end).is_empty());
+    let found = end.spaces.iter().filter_map(|(place, space)| Some((place.clone(), space.filter.clone()?)));
+    assert_eq!(found.collect::<BTreeMap<_, _>>(), filters(second, layout));
     for (port, class) in second.classes() {
         let (place, master, _) = membership(&end, port.as_str());
         let link = link_of(&end, port.as_str());
