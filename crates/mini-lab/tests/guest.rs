@@ -41,7 +41,7 @@ fn the_kernel_has_what_switches_need_and_the_outcome_comes_back() {
 #[test]
 fn all_output_comes_back_our_programs_are_inside_and_nothing_can_be_written() {
     let program = env!("CARGO_BIN_EXE_mini-lab");
-    let script = format!("{program} --version && ! touch {program} 2>&1 && busybox seq 1 200000");
+    let script = format!("mini-lab --version && ! touch {program} 2>&1 && busybox seq 1 200000");
     let Some(output) = in_guest(&["--timeout", "120", "--cpus", "1"], &["sh", "-c", &script]) else { return };
     let out = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -115,6 +115,8 @@ fn serve(request: &Request, line: &File) -> anyhow::Result<u8> {
     for share in &request.shares {
         mount_share(share).with_context(|| format!("mount {}", share.path))?;
     }
+    let programs = request.shares.iter().find(|share| share.tag == PROGRAMS);
+    let path = programs.map_or(PATH.to_owned(), |share| format!("{PATH}:{}", share.path));
     let (program, arguments) = request.command.split_first().context("there is no command")?;
     let directory = Path::new(&request.directory);
     let directory = if directory.is_dir() { directory } else { Path::new("/root") };
@@ -122,7 +124,7 @@ fn serve(request: &Request, line: &File) -> anyhow::Result<u8> {
     command
         .args(arguments)
         .env_clear()
-        .env("PATH", PATH)
+        .env("PATH", path)
         .env("HOME", "/root")
         .env("METAL_FRR_ROOT", PRISTINE);
     command.envs(&request.environment).current_dir(directory);
