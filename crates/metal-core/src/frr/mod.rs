@@ -5,6 +5,7 @@
 //! anything but data. All calls block.
 
 mod apply;
+mod parts;
 pub(crate) mod process;
 mod save;
 mod state;
@@ -16,12 +17,11 @@ use std::time::Duration;
 
 use metal_netconf::frr::Tree;
 
+use self::parts::complete;
 pub use state::{Tunnel, sessions_in};
 
 /// Longest a question may take. A busy device with hundreds of tables answers within a second.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// What has to run.
-const DAEMONS: [&str; 3] = ["zebra", "bgpd", "staticd"];
 
 /// Why FRR could not be asked or told something.
 #[derive(Debug, thiserror::Error)]
@@ -161,10 +161,15 @@ impl Frr {
     /// # Errors
     /// Fails when a daemon does not run, since its part would be missing, or when FRR cannot be asked.
     pub fn running(&self) -> Result<Tree, FrrError> {
-        let text = self.ask(&["show daemons", "show running-config"])?;
-        let daemons = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        complete(daemons)?;
-        Ok(Tree::parse(&text))
+        Ok(self.parts()?.all())
+    }
+
+    /// What counts as running now where this is wanted: daemons may disagree, see [`metal_netconf::frr::Running`].
+    ///
+    /// # Errors
+    /// As [`Frr::running`].
+    pub fn running_towards(&self, wanted: &Tree) -> Result<Tree, FrrError> {
+        Ok(self.parts()?.towards(wanted))
     }
 
     /// Whether all daemons answer.
@@ -173,7 +178,7 @@ impl Frr {
     /// Fails when FRR cannot be asked at all; a daemon that does not run is no error.
     pub fn is_running(&self) -> Result<bool, FrrError> {
         match self.ask(&["show daemons", "show version"]) {
-            Ok(text) => Ok(complete(text.lines().next().unwrap_or_default()).is_ok()),
+            Ok(text) => Ok(complete(&text).is_ok()),
             // So vtysh ends when it finds no daemon.
             Err(FrrError::Failed { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -210,10 +215,4 @@ impl Frr {
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
-}
-
-fn complete(daemons: &str) -> Result<(), FrrError> {
-    let running: Vec<&str> = daemons.split_whitespace().collect();
-    let missing: Vec<&str> = DAEMONS.into_iter().filter(|daemon| !running.contains(daemon)).collect();
-    if missing.is_empty() { Ok(()) } else { Err(FrrError::Incomplete { missing: missing.join(" and ") }) }
 }

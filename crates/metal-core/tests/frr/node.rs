@@ -28,7 +28,9 @@ ip link set lo up
 ip address add 10.0.0.11/32 dev lo
 for port in $PORTS; do ip link add $port type veth peer name x-$port; ip link set $port up; ip link set x-$port up; done
 for table in $TABLES; do ip netns add $table; done
-for daemon in mgmtd zebra bgpd staticd; do /usr/lib/frr/$daemon -d $BACKEND -A 127.0.0.1 < /dev/null > /dev/null 2>&1; done
+printf '#!/bin/sh\nexec /usr/lib/frr/$1 -d %s -A 127.0.0.1 < /dev/null > /dev/null 2>&1\n' "$BACKEND" > /usr/bin/start-daemon
+chmod +x /usr/bin/start-daemon
+for daemon in mgmtd zebra bgpd staticd; do start-daemon $daemon; done
 for try in $(seq 100); do
   [ -n "$BACKEND" ] || break
   [ "$(vtysh -c 'show vrf' 2> /dev/null | grep -c netns/)" = "$(echo $TABLES | wc -w)" ] && break
@@ -129,12 +131,23 @@ impl Node {
         said
     }
 
+    /// Whether a program ends with success in it.
+    pub fn runs(&self, command: &[&str]) -> bool {
+        let output = Command::new("nsenter").args(self.arguments()).args(command).output().unwrap();
+        output.status.success()
+    }
+
+    /// Its root directory.
+    pub fn root(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.leader)).join(self.root.strip_prefix("/").unwrap())
+    }
+
     /// Leads it to a configuration by plans alone, and checks that FRR then prints exactly that.
     pub fn reach(&self, name: &str, config: &Config) {
         let frr = self.frr();
         let wanted = config.tree();
         frr.validate(&config.to_text()).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let plan = plan(&frr.running().unwrap(), &wanted);
+        let plan = plan(&frr.running_towards(&wanted).unwrap(), &wanted);
         frr.apply(&plan.withdraw)
             .unwrap_or_else(|error| panic!("{name}, withdraw: {error}\n{:#?}", plan.withdraw));
         frr.apply(&plan.announce)
@@ -144,7 +157,7 @@ impl Node {
 
     /// Checks that FRR prints exactly this configuration.
     pub fn is_at(&self, name: &str, wanted: &Tree) {
-        let left = plan(&self.frr().running().unwrap(), wanted);
+        let left = plan(&self.frr().running_towards(wanted).unwrap(), wanted);
         let left: Vec<String> = left.commands().map(ToString::to_string).collect();
         assert_eq!(left, Vec::<String>::new(), "{name}: what is left to do");
     }

@@ -21,6 +21,21 @@ pub struct Command {
     pub line: String,
 }
 
+impl Command {
+    /// Whether it takes something away that several daemons keep, each for itself.
+    #[must_use]
+    pub fn removes_policy(&self) -> bool {
+        let undone = |line: &str| {
+            line.strip_prefix("no ")
+                .is_some_and(|line| slot::is_shared_list(line) || line.starts_with("route-map "))
+        };
+        match self.context.as_slice() {
+            [] => undone(&self.line),
+            [head, ..] => head.starts_with("route-map ") && self.line.starts_with("no "),
+        }
+    }
+}
+
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for outer in &self.context {

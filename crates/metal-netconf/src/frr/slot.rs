@@ -84,6 +84,16 @@ pub(super) fn list(line: &str) -> Option<&str> {
     line.get(..end)
 }
 
+/// Whether a line is an entry of a list that several daemons keep, each for itself.
+pub(super) fn is_shared_list(line: &str) -> bool {
+    line.starts_with("ip prefix-list ") || line.starts_with("ipv6 prefix-list ")
+}
+
+/// Whether a line of a map is kept by several daemons; others are known to BGP alone.
+pub(super) fn is_shared_clause(line: &str) -> bool {
+    ["match ip address ", "match ipv6 address ", "match interface "].iter().any(|kind| line.starts_with(kind))
+}
+
 /// An entry of a list without its sequence number, which FRR gives out and nobody needs: all entries permit.
 pub(super) fn unnumbered(line: &str) -> String {
     let numbered = |name| Some((name, line.strip_prefix(name)?.strip_prefix(" seq ")?.split_once(' ')?.1));

@@ -8,7 +8,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::plan::Command;
-use super::slot::{Definition, definition, map_entry, negated, neighbor, removed, slot, unnumbered};
+use super::slot::{
+    Definition, definition, is_shared_list, map_entry, negated, neighbor, removed, slot, unnumbered,
+};
 
 /// Lines outside of blocks that are ours.
 const GLOBALS: [&str; 10] = [
@@ -151,6 +153,36 @@ impl Tree {
         lines.push(line.to_owned());
     }
 
+    /// Adds what another one has and this one lacks.
+    pub(super) fn join(&mut self, other: &Self) {
+        add(&mut self.globals, &other.globals);
+        for (head, block) in &other.blocks {
+            let own = self.blocks.entry(head.clone()).or_default();
+            add(&mut own.lines, &block.lines);
+            for (family, lines) in &block.families {
+                add(own.families.entry(family.clone()).or_default(), lines);
+            }
+        }
+    }
+
+    /// Drops lists and maps that several daemons keep.
+    pub(super) fn forget_policy(&mut self) {
+        self.globals.retain(|line| !is_shared_list(line));
+        self.blocks.retain(|head, _| !head.starts_with("route-map "));
+    }
+
+    /// Whether a command that undoes something would find it here.
+    pub(super) fn is_undone_by(&self, command: &Command) -> bool {
+        let undone = negated(&command.line);
+        let Some((head, rest)) = command.context.split_first() else {
+            return self.globals.contains(&undone) || self.blocks.contains_key(&undone);
+        };
+        let Some(block) = self.blocks.get(head) else { return false };
+        let family = rest.first().map(|family| family.strip_prefix("address-family ").unwrap_or(family));
+        let lines = family.map_or(Some(&block.lines), |family| block.families.get(family));
+        lines.is_some_and(|lines| lines.contains(&undone))
+    }
+
     /// Whether both mean the same, whatever the order of their lines.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
@@ -220,6 +252,15 @@ impl Tree {
         let block = other.and_then(|other| self.blocks.remove(&other)).unwrap_or_default();
         self.blocks.insert(head.to_owned(), block);
     }
+}
+
+fn add(lines: &mut Vec<String>, others: &[String]) {
+    if lines.is_empty() {
+        lines.extend_from_slice(others);
+        return;
+    }
+    let known: HashSet<String> = lines.iter().cloned().collect();
+    lines.extend(others.iter().filter(|line| !known.contains(*line)).cloned());
 }
 
 fn opens_block(line: &str) -> bool {

@@ -106,9 +106,9 @@ impl LinuxDriver {
     }
 
     fn plan(&self, intent: &Switch) -> Result<(Vec<Step>, frr::Plan), DriverError> {
-        let running =
-            self.frr.running().map_err(|error| DriverError::new("read", "FRR's configuration", error))?;
         let wanted = self.config(intent).tree();
+        let running = self.frr.running_towards(&wanted);
+        let running = running.map_err(|error| DriverError::new("read", "FRR's configuration", error))?;
         Ok((self.kernel.plan(intent)?, frr::plan(&running, &wanted)))
     }
 }
