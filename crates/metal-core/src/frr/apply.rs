@@ -2,9 +2,8 @@
 //!
 //! `vtysh` stops at the first command a daemon refuses, and repeats each line before its answer, so it is known how far it
 //! came. FRR refuses some commands only for a moment, while it still dissolves what was removed before; those are said
-//! again. And a daemon refuses to remove what only others have; then each is told for itself. And a daemon refuses to remove what it does not have, though others do: such are asked one by one.
+//! again. And a daemon refuses to remove what it does not have, though others do: such are asked one by one.
 
-use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
@@ -29,11 +28,6 @@ const NOT_YET: [&str; 3] = ["Please unconfigure l3vni", "scheduled to be deleted
 /// What FRR answers when an instance that is to be removed is gone already.
 const GONE: &str = "Can't find BGP instance";
 
-/// Whether a daemon was not there to answer.
-fn is_absent(answer: &str) -> bool {
-    answer.contains("is not running")
-}
-
 /// A line as it is said, and the command it is said for.
 struct Line<'plan> {
     text: &'plan str,
@@ -50,8 +44,9 @@ impl Frr {
         let mut done = 0;
         let mut refused_since = None;
         while done < commands.len() {
-            let batch = &commands[done..commands.len().min(done + MOST_COMMANDS)];
-            let Some((place, answer)) = self.say(&[], batch)? else {
+            let next = &commands[done..commands.len().min(done + MOST_COMMANDS)];
+            let batch = next.chunk_by(|one, other| one.only == other.only).next().unwrap_or(next);
+            let Some((place, answer)) = self.say(batch)? else {
                 done += batch.len();
                 continue;
             };
@@ -64,10 +59,6 @@ impl Frr {
                 done += 1;
                 continue;
             }
-            if command.removes_policy() && !is_absent(&answer) {
-                done += self.remove_where_it_is(&commands[done..], &answer)?;
-                continue;
-            }
             let since = *refused_since.get_or_insert_with(clock::monotonic);
             if NOT_YET.iter().any(|words| answer.contains(words)) && since.elapsed() < DISSOLVING {
                 thread::sleep(PAUSE);
@@ -78,31 +69,12 @@ impl Frr {
         Ok(())
     }
 
-    /// Takes lists and maps from those daemons that have them, since one refuses what it does not have. Gives the number
-    /// of commands that are settled by it: all from the first on that are such removals.
-    fn remove_where_it_is(&self, commands: &[Command], answer: &str) -> Result<usize, FrrError> {
-        let count = commands.iter().take(MOST_COMMANDS).take_while(|it| it.removes_policy()).count();
-        let running = self.parts()?;
-        let mut by_daemon: BTreeMap<&str, Vec<Command>> = BTreeMap::new();
-        for command in &commands[..count] {
-            for daemon in running.holders(command) {
-                by_daemon.entry(daemon).or_default().push(command.clone());
-            }
-        }
-        for (daemon, commands) in by_daemon {
-            if let Some((place, words)) = self.say(&["-d", daemon], &commands)? {
-                let answer = format!("{answer}; {daemon}: {words}");
-                return Err(FrrError::Refused { command: commands[place].to_string(), answer });
-            }
-        }
-        Ok(count)
-    }
-
-    /// Says commands, to all daemons or those chosen; tells which was refused, and with what words.
-    fn say(&self, chosen: &[&str], commands: &[Command]) -> Result<Option<(usize, String)>, FrrError> {
+    /// Says commands that are all for the same daemons; tells which was refused, and with what words.
+    fn say(&self, commands: &[Command]) -> Result<Option<(usize, String)>, FrrError> {
         let lines = script(commands);
         let arguments = arguments(&lines);
-        let mut words = chosen.to_vec();
+        let only = commands.first().and_then(|command| command.only.as_deref());
+        let mut words: Vec<&str> = only.map_or_else(Vec::new, |daemon| vec!["-d", daemon]);
         words.push("-E");
         words.extend(arguments.iter().flat_map(|argument| ["-c", argument.as_str()]));
         let question = commands.first().map(Command::to_string).unwrap_or_default();
@@ -178,7 +150,7 @@ mod tests {
     use super::*;
 
     fn command(context: &[&str], line: &str) -> Command {
-        Command { context: context.iter().map(|&outer| outer.to_owned()).collect(), line: line.to_owned() }
+        Command::new(context.iter().map(|&outer| outer.to_owned()).collect(), line.to_owned())
     }
 
     fn said(commands: &[Command]) -> Vec<String> {

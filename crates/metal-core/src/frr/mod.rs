@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use metal_netconf::frr::Tree;
+use metal_netconf::frr::{Plan, Tree};
 
 use self::parts::complete;
 pub use state::{Tunnel, sessions_in};
@@ -164,12 +164,12 @@ impl Frr {
         Ok(self.parts()?.all())
     }
 
-    /// What counts as running now where this is wanted: daemons may disagree, see [`metal_netconf::frr::Running`].
+    /// What is to be said so that this runs. Daemons may disagree, see [`metal_netconf::frr::Running`].
     ///
     /// # Errors
     /// As [`Frr::running`].
-    pub fn running_towards(&self, wanted: &Tree) -> Result<Tree, FrrError> {
-        Ok(self.parts()?.towards(wanted))
+    pub fn plan(&self, wanted: &Tree) -> Result<Plan, FrrError> {
+        Ok(self.parts()?.plan(wanted))
     }
 
     /// Whether all daemons answer.

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests say what they expect, and fail where it is not so")]
 
+mod disagreement;
 #[path = "../../../metal-netconf/tests/frr/fixture.rs"]
 mod fixture;
 mod node;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use metal_core::frr::Frr;
-use metal_netconf::frr::{Config, Tree, plan};
+use metal_netconf::frr::{Config, Tree};
 
 /// What the device does before it is ready. Runs in its own mount, network and process namespaces; everything it makes
 /// ends with it.
@@ -147,7 +147,7 @@ impl Node {
         let frr = self.frr();
         let wanted = config.tree();
         frr.validate(&config.to_text()).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let plan = plan(&frr.running_towards(&wanted).unwrap(), &wanted);
+        let plan = frr.plan(&wanted).unwrap();
         frr.apply(&plan.withdraw)
             .unwrap_or_else(|error| panic!("{name}, withdraw: {error}\n{:#?}", plan.withdraw));
         frr.apply(&plan.announce)
@@ -157,7 +157,7 @@ impl Node {
 
     /// Checks that FRR prints exactly this configuration.
     pub fn is_at(&self, name: &str, wanted: &Tree) {
-        let left = plan(&self.frr().running_towards(wanted).unwrap(), wanted);
+        let left = self.frr().plan(wanted).unwrap();
         let left: Vec<String> = left.commands().map(ToString::to_string).collect();
         assert_eq!(left, Vec::<String>::new(), "{name}: what is left to do");
     }

@@ -14,8 +14,7 @@ fn refusals_name_the_command_and_the_reason() {
     let node = Node::start();
     let frr = node.frr();
     node.reach("spine", &frr::switch(&fixture::spine(), Flavor::Netns));
-    let say =
-        |context: &str, line: &str| Command { context: vec![context.to_owned()], line: line.to_owned() };
+    let say = |context: &str, line: &str| Command::new(vec![context.to_owned()], line.to_owned());
     let commands = [
         say("router bgp 4200000001", "neighbor FABRIC timers 3 9"),
         say("router bgp 4200000001", "neighbor nobody activate"),
@@ -91,7 +90,7 @@ fn a_machine_is_believed_only_what_its_port_may_announce() {
         address-family ipv6 unicast\n  redistribute connected\n  neighbor x-swp1 activate\n exit-address-family\nexit\n";
     let with_machine = |config: &frr::Config| Tree::parse(&format!("{config}{hostile}"));
     let lead = |wanted: &Tree| {
-        let plan = frr::plan(&frr.running().unwrap(), wanted);
+        let plan = frr.plan(wanted).unwrap();
         frr.apply(&plan.withdraw).unwrap();
         frr.apply(&plan.announce).unwrap();
         node.is_at("with the machine", wanted);

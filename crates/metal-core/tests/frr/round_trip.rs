@@ -1,7 +1,7 @@
 //! From any configuration to any other and back, on the real daemons.
 
 use metal_core::frr::Frr;
-use metal_netconf::frr::{self, Config, Flavor, Tree, plan};
+use metal_netconf::frr::{self, Config, Flavor, Tree};
 use metal_netconf::intent::Switch;
 use metal_netconf::name::Asn;
 
@@ -18,7 +18,7 @@ fn config_for(intent: &Switch, flavor: Flavor) -> Config {
 }
 
 fn clear(frr: &Frr) {
-    let plan = plan(&frr.running().unwrap(), &Tree::default());
+    let plan = frr.plan(&Tree::default()).unwrap();
     frr.apply(&plan.withdraw).unwrap();
     frr.apply(&plan.announce).unwrap();
     let left = frr.running().unwrap();
@@ -26,7 +26,7 @@ fn clear(frr: &Frr) {
 }
 
 /// Leaves that differ in everything a leaf can differ in.
-fn leaves(flavor: Flavor) -> Vec<(&'static str, Config)> {
+pub fn leaves(flavor: Flavor) -> Vec<(&'static str, Config)> {
     let mut only_v4 = fixture::leaf();
     fixture::machine_on(&mut only_v4, 3981, "swp1", &["10.1.0.0/16"]);
     let mut only_v6 = fixture::leaf();
@@ -133,7 +133,7 @@ fn a_port_moves_with_its_devices() {
         let session = sessions.iter().find(|session| session.port == "swp1").unwrap();
         assert_eq!((session.vrf.as_str(), session.peer_group.as_str()), ("vrf3981", "MACHINE"));
         // First the neighbour goes, then the port, then the rest.
-        let plan = plan(&frr.running().unwrap(), &empty.tree());
+        let plan = frr.plan(&empty.tree()).unwrap();
         frr.apply(&plan.withdraw).unwrap();
         node.run("ip -n vrf3981 link set swp1 netns 1");
         node.run("ip link set swp1 up");

@@ -19,20 +19,15 @@ pub struct Command {
     pub context: Vec<String>,
     /// The line.
     pub line: String,
+    /// The one daemon to tell, where not all are to be told.
+    pub only: Option<String>,
 }
 
 impl Command {
-    /// Whether it takes something away that several daemons keep, each for itself.
+    /// A line for all daemons that understand it.
     #[must_use]
-    pub fn removes_policy(&self) -> bool {
-        let undone = |line: &str| {
-            line.strip_prefix("no ")
-                .is_some_and(|line| slot::is_shared_list(line) || line.starts_with("route-map "))
-        };
-        match self.context.as_slice() {
-            [] => undone(&self.line),
-            [head, ..] => head.starts_with("route-map ") && self.line.starts_with("no "),
-        }
+    pub fn new(context: Vec<String>, line: String) -> Self {
+        Self { context, line, only: None }
     }
 }
 
@@ -41,7 +36,8 @@ impl fmt::Display for Command {
         for outer in &self.context {
             write!(f, "{outer} / ")?;
         }
-        f.write_str(&self.line)
+        f.write_str(&self.line)?;
+        self.only.iter().try_for_each(|daemon| write!(f, " ({daemon})"))
     }
 }
 
@@ -86,15 +82,15 @@ pub fn plan(running: &Tree, wanted: &Tree) -> Plan {
 }
 
 fn root(line: String) -> Command {
-    Command { context: Vec::new(), line }
+    Command::new(Vec::new(), line)
 }
 
 fn within(head: &str, line: String) -> Command {
-    Command { context: vec![head.to_owned()], line }
+    Command::new(vec![head.to_owned()], line)
 }
 
 fn in_family(head: &str, family: &str, line: String) -> Command {
-    Command { context: vec![head.to_owned(), format!("address-family {family}")], line }
+    Command::new(vec![head.to_owned(), format!("address-family {family}")], line)
 }
 
 fn blocks<'tree>(

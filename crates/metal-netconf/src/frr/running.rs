@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::plan::Command;
+use super::plan::{Command, Plan, plan};
 use super::slot;
 use super::tree::{Block, Tree};
 
@@ -41,8 +41,7 @@ impl Running {
     }
 
     /// What counts as running where this is wanted.
-    #[must_use]
-    pub fn towards(&self, wanted: &Tree) -> Tree {
+    fn towards(&self, wanted: &Tree) -> Tree {
         let mut seen = self.all();
         let keepers: Vec<&Tree> = self.keepers().collect();
         let globals = |tree: &Tree| -> HashSet<String> { tree.globals.iter().cloned().collect() };
@@ -73,9 +72,42 @@ impl Running {
         seen
     }
 
-    /// The daemons from which a command would take something away.
-    pub fn holders(&self, command: &Command) -> impl Iterator<Item = &str> {
-        self.parts.iter().filter(|(_, tree)| tree.is_undone_by(command)).map(|(daemon, _)| daemon.as_str())
+    /// The commands that lead to what is wanted. Lists and maps are told only to those daemons that need to hear it: one
+    /// that has an entry would take it a second time, and one that lacks it refuses to remove it.
+    #[must_use]
+    pub fn plan(&self, wanted: &Tree) -> Plan {
+        let plan = plan(&self.towards(wanted), wanted);
+        let address = |commands: Vec<Command>| {
+            let mut addressed: Vec<Command> = commands.into_iter().flat_map(|it| self.address(it)).collect();
+            addressed
+                .chunk_by_mut(|one, other| one.only.is_some() && other.only.is_some())
+                .for_each(|stretch| stretch.sort_by(|one, other| one.only.cmp(&other.only)));
+            addressed
+        };
+        Plan { withdraw: address(plan.withdraw), announce: address(plan.announce) }
+    }
+
+    fn address(&self, command: Command) -> Vec<Command> {
+        let undone = command.line.strip_prefix("no ");
+        let is_list = slot::is_shared_list(undone.unwrap_or(&command.line));
+        let is_map = undone.is_some_and(|line| line.starts_with("route-map "));
+        if !command.context.is_empty() || !(is_list || is_map) {
+            return vec![command];
+        }
+        let keeps = |(daemon, _): &&(String, Tree)| KEEPERS.contains(&daemon.as_str());
+        let keepers: Vec<_> = self.parts.iter().filter(keeps).collect();
+        let concerned = |tree: &Tree| match undone {
+            Some(line) => tree.has(line),
+            None => !tree.has(&command.line),
+        };
+        let concerned: Vec<_> = keepers.iter().filter(|(_, tree)| concerned(tree)).collect();
+        if concerned.is_empty() || concerned.len() == keepers.len() {
+            return vec![command];
+        }
+        concerned
+            .iter()
+            .map(|(daemon, _)| Command { only: Some(daemon.clone()), ..command.clone() })
+            .collect()
     }
 
     fn keepers(&self) -> impl Iterator<Item = &Tree> {
@@ -87,7 +119,6 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frr::plan;
 
     const LIST: &str = "ip prefix-list swp1-in-prefixes permit 10.1.0.0/16 le 32\n";
     const MAP: &str = "route-map swp1-in permit 10\n match ip address prefix-list swp1-in-prefixes\nexit\n";
@@ -100,33 +131,32 @@ mod tests {
     }
 
     fn said(running: &Running, wanted: &str) -> Vec<String> {
-        let wanted = Tree::parse(wanted);
-        plan(&running.towards(&wanted), &wanted).commands().map(ToString::to_string).collect()
+        running.plan(&Tree::parse(wanted)).commands().map(ToString::to_string).collect()
     }
 
     #[test]
     fn what_one_daemon_lacks_is_said_again() {
         let both = format!("{LIST}{MAP}");
-        let all =
-            [LIST.trim(), "route-map swp1-in permit 10 / match ip address prefix-list swp1-in-prefixes"];
+        let list = |daemon: &str| format!("{} ({daemon})", LIST.trim());
+        let clause = "route-map swp1-in permit 10 / match ip address prefix-list swp1-in-prefixes";
         assert_eq!(said(&running(&both, &both), &both), Vec::<String>::new());
-        assert_eq!(said(&running("", &both), &both), all);
-        assert_eq!(said(&running(&both, ""), &both), all);
-        assert_eq!(said(&running(&both, LIST), &both), all[1..]);
+        assert_eq!(said(&running("", &both), &both), [&list("mgmtd"), clause]);
+        assert_eq!(said(&running(&both, ""), &both), [&list("bgpd"), clause]);
+        assert_eq!(said(&running(&both, LIST), &both), [clause]);
         let empty = "route-map CLOSED deny 10\nexit\n";
         assert_eq!(said(&running("", empty), empty), ["route-map CLOSED deny 10"]);
         let other = MAP.replace("match ip address prefix-list swp1-in-prefixes", "match interface lo");
-        assert_eq!(
-            said(&running(&other, MAP), MAP),
-            ["route-map swp1-in permit 10 / no match interface lo", all[1]]
-        );
+        let exchange = ["route-map swp1-in permit 10 / no match interface lo", clause];
+        assert_eq!(said(&running(&other, MAP), MAP), exchange);
     }
 
     #[test]
     fn what_one_daemon_has_too_much_is_taken_from_it() {
-        let running = running("", LIST);
-        assert_eq!(said(&running, ""), [format!("no {}", LIST.trim())]);
-        let command = Command { context: Vec::new(), line: format!("no {}", LIST.trim()) };
-        assert_eq!(running.holders(&command).collect::<Vec<_>>(), ["bgpd"]);
+        let list = LIST.trim();
+        assert_eq!(said(&running("", LIST), ""), [format!("no {list} (bgpd)")]);
+        assert_eq!(said(&running(LIST, LIST), ""), [format!("no {list}")]);
+        let both = format!("{LIST}{MAP}");
+        let removals = ["no route-map swp1-in permit 10 (mgmtd)".to_owned(), format!("no {list} (mgmtd)")];
+        assert_eq!(said(&running(&both, ""), ""), removals);
     }
 }

@@ -171,16 +171,9 @@ impl Tree {
         self.blocks.retain(|head, _| !head.starts_with("route-map "));
     }
 
-    /// Whether a command that undoes something would find it here.
-    pub(super) fn is_undone_by(&self, command: &Command) -> bool {
-        let undone = negated(&command.line);
-        let Some((head, rest)) = command.context.split_first() else {
-            return self.globals.contains(&undone) || self.blocks.contains_key(&undone);
-        };
-        let Some(block) = self.blocks.get(head) else { return false };
-        let family = rest.first().map(|family| family.strip_prefix("address-family ").unwrap_or(family));
-        let lines = family.map_or(Some(&block.lines), |family| block.families.get(family));
-        lines.is_some_and(|lines| lines.contains(&undone))
+    /// Whether a line stands by itself here, or opens a block.
+    pub(super) fn has(&self, line: &str) -> bool {
+        self.blocks.contains_key(line) || self.globals.iter().any(|other| other == line)
     }
 
     /// Whether both mean the same, whatever the order of their lines.

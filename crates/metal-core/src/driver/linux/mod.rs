@@ -107,9 +107,9 @@ impl LinuxDriver {
 
     fn plan(&self, intent: &Switch) -> Result<(Vec<Step>, frr::Plan), DriverError> {
         let wanted = self.config(intent).tree();
-        let running = self.frr.running_towards(&wanted);
-        let running = running.map_err(|error| DriverError::new("read", "FRR's configuration", error))?;
-        Ok((self.kernel.plan(intent)?, frr::plan(&running, &wanted)))
+        let plan = self.frr.plan(&wanted);
+        let plan = plan.map_err(|error| DriverError::new("read", "FRR's configuration", error))?;
+        Ok((self.kernel.plan(intent)?, plan))
     }
 }
 
