@@ -1,7 +1,8 @@
 //! Commands to FRR: many in one go, and the one that is refused named.
 //!
 //! `vtysh` stops at the first command a daemon refuses, and repeats each line before its answer, so it is known how far it
-//! came. FRR refuses some commands only for a moment, while it still dissolves what was removed before; those are said
+//! came. FRR refuses some commands only for a moment, while it still dissolves what was removed before, or gives a daemon
+//! that returned what it missed; those are said
 //! again. And a daemon refuses to remove what it does not have, though others do: such are asked one by one.
 
 use std::thread;
@@ -24,7 +25,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE_EACH: Duration = Duration::from_millis(100);
 
 /// Answers that mean "not yet".
-const NOT_YET: [&str; 3] = ["Please unconfigure l3vni", "scheduled to be deleted", "being deleted"];
+const NOT_YET: [&str; 4] =
+    ["Please unconfigure l3vni", "scheduled to be deleted", "being deleted", "could not lock running DS"];
 /// What FRR answers when an instance that is to be removed is gone already.
 const GONE: &str = "Can't find BGP instance";
 

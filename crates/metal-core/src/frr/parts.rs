@@ -2,6 +2,7 @@
 
 use metal_netconf::frr::{Running, Tree};
 
+use super::state::routed_in;
 use super::{Frr, FrrError};
 
 /// What has to run.
@@ -10,6 +11,8 @@ const DAEMONS: [&str; 3] = ["zebra", "bgpd", "staticd"];
 const KEEPER: &str = "mgmtd";
 /// The release since which it does.
 const KEEPER_SINCE: u32 = 10;
+/// What tells which tables have which VNI.
+const TUNNELS: &str = "show vrf vni json";
 /// The line before each daemon's answer.
 const BEGIN: &str = "Building configuration...";
 
@@ -17,11 +20,14 @@ impl Frr {
     /// What each daemon has.
     pub(super) fn parts(&self) -> Result<Running, FrrError> {
         let daemons = complete(&self.ask(&["show daemons", "show version"])?)?;
-        let questions: Vec<String> =
-            daemons.iter().map(|daemon| format!("show running-config {daemon}")).collect();
+        let configurations = daemons.iter().map(|daemon| format!("show running-config {daemon}"));
+        let questions: Vec<String> = std::iter::once(TUNNELS.to_owned()).chain(configurations).collect();
         let questions: Vec<&str> = questions.iter().map(String::as_str).collect();
         let text = self.ask(&questions)?;
-        let parts = separate(&text);
+        let (tunnels, text) = text.split_at(text.find(BEGIN).unwrap_or(text.len()));
+        let tunnels =
+            routed_in(tunnels).map_err(|source| FrrError::Answer { question: TUNNELS.to_owned(), source })?;
+        let parts = separate(text);
         if parts.len() != daemons.len() {
             let answer = format!("{} answers to {} questions", parts.len(), daemons.len());
             return Err(FrrError::Failed { question: questions.join("; "), answer });
@@ -37,7 +43,8 @@ impl Frr {
         if !silent.is_empty() {
             return Err(FrrError::Incomplete { missing: silent.join(" and ") });
         }
-        Ok(Running::new(daemons.into_iter().zip(parts.iter().map(|part| Tree::parse(part)))))
+        let trees = parts.iter().map(|part| Tree::parse(part));
+        Ok(Running::new(daemons.into_iter().zip(trees)).with_tunnels(tunnels))
     }
 }
 

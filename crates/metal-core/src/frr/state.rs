@@ -122,6 +122,15 @@ fn tunnels_in(text: &str) -> Result<BTreeMap<u32, Tunnel>, serde_json::Error> {
     Ok(tunnels)
 }
 
+/// Tables with their VNIs, from the answer to `show vrf vni json`; no answer, no tables.
+pub(super) fn routed_in(text: &str) -> Result<Vec<(String, u32)>, serde_json::Error> {
+    let answer = serde_json::Deserializer::from_str(text).into_iter::<Value>().next().transpose()?;
+    let tables = answer.unwrap_or_default();
+    let tables = tables.get("vrfs").and_then(Value::as_array).into_iter().flatten();
+    let number = |table: &Value| u32::try_from(table.get("vni")?.as_u64()?).ok();
+    Ok(tables.filter_map(|table| Some((text_of(table, "vrf"), number(table)?))).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,10 +56,11 @@ fn trees() -> Vec<(&'static str, Config)> {
 fn every_daemon_may_return_with_an_older_configuration() {
     let node = Node::start();
     let all = trees();
-    for (place, (older, stored)) in all.iter().enumerate() {
-        let (newer, running) = &all[(place + 1) % all.len()];
-        let (last, next) = &all[(place + 3) % all.len()];
-        for daemon in DAEMONS {
+    // Each with every second pair, so that it does not take minutes.
+    for (shift, daemon) in DAEMONS.into_iter().enumerate() {
+        for place in (shift % 2..all.len()).step_by(2) {
+            let at = |distance: usize| &all[(place + distance) % all.len()];
+            let ((older, stored), (newer, running), (last, next)) = (at(0), at(1 + shift), at(3 + shift));
             let name = format!("{daemon} returns with {older} while {newer} runs, towards {last}");
             node.converge(&name, &stored.tree());
             node.store(stored);

@@ -17,6 +17,7 @@ const KEEPERS: [&str; 2] = ["mgmtd", "bgpd"];
 #[derive(Debug, Clone, Default)]
 pub struct Running {
     parts: Vec<(String, Tree)>,
+    tunnels: Vec<(String, String)>,
 }
 
 impl Running {
@@ -28,7 +29,16 @@ impl Running {
             let others = parts.iter_mut().filter(|(daemon, _)| !KEEPERS.contains(&daemon.as_str()));
             others.for_each(|(_, tree)| tree.forget_policy());
         }
-        Self { parts }
+        Self { parts, tunnels: Vec::new() }
+    }
+
+    /// Adds which tables have which VNI in effect. `mgmtd` may have returned without one that it had given to `zebra`,
+    /// which prints nothing of it and keeps it.
+    #[must_use]
+    pub fn with_tunnels(mut self, tunnels: impl IntoIterator<Item = (String, u32)>) -> Self {
+        let line = |(table, vni): (String, u32)| (format!("vrf {table}"), format!("vni {vni}"));
+        self.tunnels = tunnels.into_iter().map(line).collect();
+        self
     }
 
     /// Everything any daemon has.
@@ -69,6 +79,12 @@ impl Running {
                 .retain(|line| !wanted.lines.contains(line) || !slot::is_shared_clause(line) || by_all(line));
             entries.iter().all(Option::is_some) || !block.lines.is_empty()
         });
+        for (head, line) in &self.tunnels {
+            let has_it = |tree: &Tree| tree.blocks.get(head).is_some_and(|block| block.lines.contains(line));
+            if !has_it(wanted) && !has_it(&seen) {
+                seen.blocks.entry(head.clone()).or_default().lines.push(line.clone());
+            }
+        }
         seen
     }
 
@@ -89,6 +105,13 @@ impl Running {
 
     fn address(&self, command: Command) -> Vec<Command> {
         let undone = command.line.strip_prefix("no ");
+        if let ([head], Some(line)) = (command.context.as_slice(), undone)
+            && self.is_hidden(head, line)
+        {
+            // Only what `mgmtd` has can be taken away by it.
+            let again = Command::new(command.context.clone(), line.to_owned());
+            return vec![again, command];
+        }
         let is_list = slot::is_shared_list(undone.unwrap_or(&command.line));
         let is_map = undone.is_some_and(|line| line.starts_with("route-map "));
         if !command.context.is_empty() || !(is_list || is_map) {
@@ -108,6 +131,14 @@ impl Running {
             .iter()
             .map(|(daemon, _)| Command { only: Some(daemon.clone()), ..command.clone() })
             .collect()
+    }
+
+    /// Whether something is in effect that no daemon prints.
+    fn is_hidden(&self, head: &str, line: &str) -> bool {
+        self.tunnels.iter().any(|(table, vni)| table == head && vni == line)
+            && !self.parts.iter().any(|(_, tree)| {
+                tree.blocks.get(head).is_some_and(|block| block.lines.iter().any(|other| other == line))
+            })
     }
 
     fn keepers(&self) -> impl Iterator<Item = &Tree> {
@@ -158,5 +189,13 @@ mod tests {
         let both = format!("{LIST}{MAP}");
         let removals = ["no route-map swp1-in permit 10 (mgmtd)".to_owned(), format!("no {list} (mgmtd)")];
         assert_eq!(said(&running(&both, ""), ""), removals);
+    }
+
+    #[test]
+    fn a_vni_that_only_zebra_remembers_is_removed() {
+        let running = running("", "").with_tunnels([("vrf3981".to_owned(), 3981)]);
+        assert_eq!(said(&running, ""), ["vrf vrf3981 / vni 3981", "vrf vrf3981 / no vni 3981"]);
+        let wanted = "vrf vrf3981\n vni 3981\nexit-vrf\n";
+        assert_eq!(said(&running, wanted), ["vrf vrf3981 / vni 3981"]);
     }
 }
