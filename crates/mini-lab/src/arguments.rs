@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::guest::Guest;
 use crate::probe::Probe;
 
 /// A data centre on a laptop.
@@ -63,6 +64,14 @@ pub enum Command {
     Topology,
     /// Build the system of the lab's switches, if it is not there, and print where it is.
     Rootfs,
+    /// Run a command in a virtual machine whose kernel has VRF devices and VLAN-aware bridges.
+    #[command(
+        after_help = "Examples:\n  mini-lab guest -- ip link add red type vrf table 10\n  mini-lab guest --timeout 600 -- sh -c 'mini-lab --dir /tmp/lab up && mini-lab --dir /tmp/lab probe'"
+    )]
+    Guest(Guest),
+    /// The first program of such a machine; started by it.
+    #[command(hide = true)]
+    GuestInit,
     /// The first process of the sandbox; started by the lab.
     #[command(hide = true)]
     Init,

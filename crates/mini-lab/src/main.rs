@@ -11,6 +11,7 @@ mod daemon;
 mod directory;
 mod down;
 mod fabric;
+mod guest;
 mod image_server;
 mod inside;
 mod node;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Init => {
             return ended(metal_linux::sandbox::run_init().map(|()| ExitCode::SUCCESS).map_err(Into::into));
         }
+        Command::GuestInit => return ended(guest::run_agent().map(|()| ExitCode::SUCCESS)),
         Command::Node { spec } => return ended(node::run(spec).map(|()| ExitCode::SUCCESS)),
         _ => {}
     }
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
                 inside::capture(&directory, &node, &port, &arguments).await
             }
             Command::Probe(options) => probing(&directory, &options).await,
+            Command::Guest(options) => guest::run(&options).await,
             Command::Topology => {
                 say(fabric::topology::DEFAULT.trim_end());
                 Ok(ExitCode::SUCCESS)
@@ -71,7 +74,7 @@ fn main() -> ExitCode {
                 say(&root.display().to_string());
                 Ok(ExitCode::SUCCESS)
             }
-            Command::Init | Command::Node { .. } => Ok(ExitCode::SUCCESS),
+            Command::Init | Command::GuestInit | Command::Node { .. } => Ok(ExitCode::SUCCESS),
         }
     });
     ended(outcome)

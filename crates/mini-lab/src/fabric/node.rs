@@ -149,7 +149,6 @@ impl Node {
         self.order(&Order::StartFrr(Frr { daemons, netns, config })).await.map(drop)
     }
 
-
     fn last_words(&self) -> String {
         let log = std::fs::read_to_string(self.directory().join("node.log")).unwrap_or_default();
         log.lines().last().unwrap_or("its log is empty").to_owned()

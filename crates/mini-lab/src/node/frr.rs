@@ -4,16 +4,17 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use metal_runtime::TaskTree;
+use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::keeper::{Table, keep, run_to_end};
-use super::{Frr, Service};
+use super::keeper::{PAUSE, Table, end, run_to_end, spawn};
+use super::{Frr, Running, Service};
 
 const CONFIG: &str = "/etc/frr/frr.conf";
 /// How long the daemons may take to answer for the first time.
@@ -31,26 +32,16 @@ impl FrrKeeper {
     pub async fn start(tree: &TaskTree, table: &Table, frr: &Frr) -> anyhow::Result<Self> {
         write_config(frr.config.as_deref())?;
         let branch = tree.child("frr");
-        let mut ready = Vec::new();
-        for daemon in &frr.daemons {
-            let service = Service { name: daemon.clone(), argv: argv(daemon, frr.netns) };
-            let (answers, is_ready) = watch::channel(false);
-            ready.push(is_ready);
-            let (own, table, name) = (branch.clone(), Arc::clone(table), daemon.clone());
-            branch.spawn(daemon, async move {
-                let started = |tree: &TaskTree| {
-                    let (name, answers) = (name.clone(), answers.clone());
-                    tree.spawn("configure", async move { configure(&name, &answers).await });
-                };
-                keep(&service, &own, &table, started).await;
-            });
-            // The next daemon connects to the ones before.
-            wait_for(daemon).await;
-        }
-        for mut is_ready in ready {
-            let waited = timeout(START, is_ready.wait_for(|is_ready| *is_ready)).await;
-            waited.context("FRR does not start")?.context("FRR was stopped")?;
-        }
+        let (ready, mut is_ready) = watch::channel(false);
+        let daemons = Daemons {
+            services: frr.daemons.iter().map(|daemon| service(daemon, frr.netns)).collect(),
+            table: Arc::clone(table),
+            branch: branch.clone(),
+            ready,
+        };
+        branch.spawn("daemons", daemons.run());
+        let waited = timeout(START, is_ready.wait_for(|is_ready| *is_ready)).await;
+        waited.context("FRR does not start")?.context("FRR was stopped")?;
         Ok(Self { branch })
     }
 
@@ -58,6 +49,94 @@ impl FrrKeeper {
         self.branch.cancel();
         self.branch.idle().await;
     }
+}
+
+/// All daemons of a node, kept running.
+struct Daemons {
+    services: Vec<Service>,
+    table: Table,
+    branch: TaskTree,
+    ready: watch::Sender<bool>,
+}
+
+impl Daemons {
+    async fn run(self) {
+        let branch = self.branch.clone();
+        let mut children = Vec::new();
+        tokio::select! {
+            () = branch.cancelled() => {}
+            () = self.live(&mut children) => {}
+        }
+        for child in &mut children {
+            end(child).await;
+        }
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        for service in &self.services {
+            table.remove(&service.name);
+        }
+    }
+
+    /// A daemon that ends is started again; when zebra ends, all are, because the others keep numbers of routing tables
+    /// that a new zebra gives anew.
+    async fn live(&self, children: &mut Vec<Child>) {
+        let mut restarts = vec![0; self.services.len()];
+        loop {
+            for child in children.iter_mut() {
+                end(child).await;
+            }
+            children.clear();
+            for (service, restarts) in self.services.iter().zip(&restarts) {
+                children.push(self.start(service, *restarts).await);
+            }
+            load(&[]).await;
+            self.ready.send_replace(true);
+            loop {
+                let ended =
+                    futures::future::select_all(children.iter_mut().map(|child| Box::pin(child.wait())));
+                let (_, index, _) = ended.await;
+                restarts[index] += 1;
+                sleep(PAUSE).await;
+                if self.services[index].name == "zebra" {
+                    break;
+                }
+                children[index] = self.start(&self.services[index], restarts[index]).await;
+                load(&["-d", &self.services[index].name]).await;
+            }
+        }
+    }
+
+    async fn start(&self, service: &Service, restarts: u32) -> Child {
+        loop {
+            match spawn(service) {
+                Ok(child) => {
+                    self.show(service, Running { pid: child.id(), restarts });
+                    wait_for(&service.name).await;
+                    return child;
+                }
+                Err(error) => {
+                    tracing::error!(error = metal_runtime::chain(error.as_ref()), "daemon not started")
+                }
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn show(&self, service: &Service, running: Running) {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.insert(service.name.clone(), running);
+    }
+}
+
+/// Gives the stored configuration to all daemons, or to those named.
+async fn load(which: &[&str]) {
+    let argv: Vec<String> = ["vtysh", "-b"].iter().chain(which).map(|word| (*word).to_owned()).collect();
+    if let Err(error) = run_to_end(&argv).await {
+        tracing::warn!(error = metal_runtime::chain(error.as_ref()), "stored configuration not loaded");
+    }
+}
+
+fn service(daemon: &str, netns: bool) -> Service {
+    Service { name: daemon.to_owned(), argv: argv(daemon, netns) }
 }
 
 fn argv(daemon: &str, netns: bool) -> Vec<String> {
@@ -98,17 +177,4 @@ async fn wait_for(daemon: &str) {
         }
     };
     let _ = timeout(START, answers).await;
-}
-
-async fn configure(daemon: &str, answers: &watch::Sender<bool>) {
-    wait_for(daemon).await;
-    let argv = ["vtysh", "-b", "-d", daemon].map(str::to_owned);
-    if let Err(error) = run_to_end(&argv).await {
-        tracing::warn!(
-            daemon,
-            error = metal_runtime::chain(error.as_ref()),
-            "stored configuration not loaded"
-        );
-    }
-    answers.send_replace(true);
 }

@@ -15,7 +15,7 @@ use super::frr::FrrKeeper;
 use super::{Answer, LAB, Order, Running, Service};
 
 /// Between the end of a program and its next start.
-const PAUSE: Duration = Duration::from_millis(300);
+pub const PAUSE: Duration = Duration::from_millis(300);
 /// How long a program may take to end when it is asked to.
 const END: Duration = Duration::from_secs(5);
 /// How long a program that is run to its end may take.
@@ -69,7 +69,7 @@ impl Keeper {
         let branch = self.tree.child(&service.name);
         let (own, table) = (branch.clone(), Arc::clone(&self.table));
         self.kept.insert(service.name.clone(), branch.clone());
-        branch.spawn("keep", async move { keep(&service, &own, &table, |_| ()).await });
+        branch.spawn("keep", async move { keep(&service, &own, &table).await });
     }
 
     async fn stop(&mut self, name: &str) {
@@ -86,13 +86,8 @@ impl Keeper {
     }
 }
 
-/// Keeps one program running until the branch is cancelled; calls `started` after each start.
-pub async fn keep(
-    service: &Service,
-    branch: &TaskTree,
-    table: &Table,
-    started: impl Fn(&TaskTree) + Send + Sync,
-) {
+/// Keeps one program running until the branch is cancelled.
+async fn keep(service: &Service, branch: &TaskTree, table: &Table) {
     let mut restarts = 0;
     loop {
         let show = |pid| {
@@ -102,7 +97,6 @@ pub async fn keep(
         match spawn(service) {
             Ok(mut child) => {
                 show(child.id());
-                started(branch);
                 let has_ended = tokio::select! {
                     () = branch.cancelled() => false,
                     _ = child.wait() => true,
@@ -125,7 +119,7 @@ pub async fn keep(
     table.lock().unwrap_or_else(PoisonError::into_inner).remove(&service.name);
 }
 
-fn spawn(service: &Service) -> anyhow::Result<Child> {
+pub fn spawn(service: &Service) -> anyhow::Result<Child> {
     let path = format!("{LAB}/{}.log", service.name);
     let open = || {
         let log = OpenOptions::new().create(true).append(true).open(&path);
@@ -142,7 +136,7 @@ fn spawn(service: &Service) -> anyhow::Result<Child> {
         .with_context(|| format!("start {program}"))
 }
 
-async fn end(child: &mut Child) {
+pub async fn end(child: &mut Child) {
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);

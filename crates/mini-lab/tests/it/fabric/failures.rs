@@ -95,8 +95,8 @@ async fn a_lost_cable_and_a_lost_leaf_are_survived() {
 
 /// A vtysh that spoils what it is given when it is asked to check it.
 const SPOILER: &str = "#!/bin/sh\n\
-    for last; do :; done\n\
-    case \" $* \" in *' -C '*) [ -f \"$last\" ] && echo 'this is not a configuration' >> \"$last\" ;; esac\n\
+    case \" $* \" in *' -C '*) cat > /run/spoiled; echo 'this is not a configuration' >> /run/spoiled;\n\
+      exec /usr/bin/vtysh.real -C -f /run/spoiled ;; esac\n\
     exec /usr/bin/vtysh.real \"$@\"\n";
 
 #[tokio::test(flavor = "multi_thread")]

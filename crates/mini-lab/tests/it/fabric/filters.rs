@@ -66,6 +66,7 @@ async fn too_many_prefixes_end_the_session_and_nothing_else() {
     assert!(lab.pings("m2", &address, 56), "the neighbours go on");
     let drain = "for a in 0 1 2 3; do for b in $(seq 0 255); do echo address del 10.241.$a.$b/32 dev lo; done; done | ip -batch -";
     lab.shell("m1", &["sh", "-c", drain]);
+    // FRR tries again a minute later.
     lab.until("m1's sessions are back", async || {
         lab.shell("m1", &["vtysh", "-c", "show bgp summary json"]).matches("\"Established\"").count() >= 2
     })
