@@ -16,7 +16,7 @@ pub fn resident_mib(pid: u32) -> anyhow::Result<f64> {
 }
 
 /// Processor time a process has used.
-fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, after) = stat.rsplit_once(')').context("the name in parentheses")?;
     let fields: Vec<&str> = after.split_whitespace().collect();

@@ -4,6 +4,7 @@
 mod agents;
 mod cli;
 mod decision;
+mod fabric;
 mod failover;
 mod fill;
 mod footprint;
@@ -23,7 +24,8 @@ use report::Report;
     after_help = "Examples:\n  metal-bench\n  metal-bench --only ip,cli\n  metal-bench --machines 10000 --out /tmp/figures"
 )]
 struct Args {
-    /// Only these groups: decision, ip, allocate, read, list, alive, memory, cli, idle, etcd, failover
+    /// Only these groups: decision, ip, allocate, read, list, alive, memory, cli, idle, etcd, failover,
+    /// replan (of a big switch), fabric (a lab with switches; needs root)
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Machines of the large fleet
@@ -79,6 +81,12 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     }
     if args.wants("failover") {
         failover::measure(&mut report).await?;
+    }
+    if args.wants("replan") {
+        fabric::replan::measure(&mut report)?;
+    }
+    if args.wants("fabric") {
+        fabric::measure(&mut report).await?;
     }
     report.finish()
 }
