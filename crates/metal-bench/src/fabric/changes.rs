@@ -24,9 +24,10 @@ pub async fn measure(report: &mut Report, lab: &Lab) -> anyhow::Result<()> {
     moves(report, lab).await
 }
 
-/// Switches a port off and on.
+/// Switches a port off and on. Only the kernel is asked: the API shows a state that is wanted as `actual` at once, for
+/// old agents, so this does not tell when a switch has confirmed it.
 async fn toggles(report: &mut Report, lab: &Lab) -> anyhow::Result<()> {
-    let (mut kernel, mut shown) = (Vec::new(), Vec::new());
+    let mut kernel = Vec::new();
     for number in 0..TOGGLES {
         let is_up = number % 2 == 1;
         let status = if is_up { "UP" } else { "DOWN" };
@@ -35,13 +36,10 @@ async fn toggles(report: &mut Report, lab: &Lab) -> anyhow::Result<()> {
         lab.client.switch().toggle_port("leaf01", &request).await?;
         let start = Instant::now();
         let seen = watch(netlink, move |netlink| netlink.link(PORT).is_ok_and(|link| link.is_up == is_up));
-        until_nic(lab, "leaf01", |nic| nic.actual == status).await?;
-        shown.push(start.elapsed());
         kernel.push(seen.await??.saturating_duration_since(start));
         sleep(Duration::from_millis(300)).await;
     }
     show(report, "port toggled: API to the leaf's kernel", &mut kernel);
-    show(report, "port toggled: API to confirmed in the API", &mut shown);
     Ok(())
 }
 
