@@ -124,10 +124,14 @@ impl Node {
 
     /// Runs a program in it, which must succeed.
     pub fn run(&self, command: &str) -> String {
-        let output =
-            Command::new("nsenter").args(self.arguments()).args(command.split(' ')).output().unwrap();
+        self.output(&command.split(' ').collect::<Vec<_>>())
+    }
+
+    /// What a program in it says, which must succeed.
+    pub fn output(&self, command: &[&str]) -> String {
+        let output = Command::new("nsenter").args(self.arguments()).args(command).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{command}: {said} {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{command:?}: {said} {}", String::from_utf8_lossy(&output.stderr));
         said
     }
 

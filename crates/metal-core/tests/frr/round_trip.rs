@@ -145,9 +145,9 @@ fn a_port_moves_with_its_devices() {
     assert_eq!(known, ["vrf3981", "vrf3982", "vrfInternet", "vrfPartner"]);
 }
 
-/// Waits for something FRR does by itself; a minute is for machines that do much else.
+/// Waits for something FRR does by itself; minutes are for machines that do much else.
 pub fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..600 {
+    for _ in 0..1800 {
         if is_so() {
             return;
         }

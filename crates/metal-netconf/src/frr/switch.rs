@@ -236,7 +236,8 @@ fn closed_group(group: &str, family: Family, most: u32) -> Vec<String> {
         // IPv4 is active without being asked for.
         lines.push(format!("neighbor {group} activate"));
     }
-    lines.push(format!("neighbor {group} maximum-prefix {most}"));
+    // One that says too much is closed, and heard again after a minute: nobody has to come and open it.
+    lines.push(format!("neighbor {group} maximum-prefix {most} restart 1"));
     lines.push(format!("neighbor {group} route-map {CLOSED} in"));
     lines
 }
