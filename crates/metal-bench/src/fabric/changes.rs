@@ -24,10 +24,9 @@ pub async fn measure(report: &mut Report, lab: &Lab) -> anyhow::Result<()> {
     moves(report, lab).await
 }
 
-/// Switches a port off and on. Only the kernel is asked: the API shows a state that is wanted as `actual` at once, for
-/// old agents, so this does not tell when a switch has confirmed it.
+/// Switches a port off and on.
 async fn toggles(report: &mut Report, lab: &Lab) -> anyhow::Result<()> {
-    let mut kernel = Vec::new();
+    let (mut kernel, mut shown) = (Vec::new(), Vec::new());
     for number in 0..TOGGLES {
         let is_up = number % 2 == 1;
         let status = if is_up { "UP" } else { "DOWN" };
@@ -36,10 +35,13 @@ async fn toggles(report: &mut Report, lab: &Lab) -> anyhow::Result<()> {
         lab.client.switch().toggle_port("leaf01", &request).await?;
         let start = Instant::now();
         let seen = watch(netlink, move |netlink| netlink.link(PORT).is_ok_and(|link| link.is_up == is_up));
+        until_reported(lab, "leaf01", status).await?;
+        shown.push(start.elapsed());
         kernel.push(seen.await??.saturating_duration_since(start));
         sleep(Duration::from_millis(300)).await;
     }
     show(report, "port toggled: API to the leaf's kernel", &mut kernel);
+    show(report, "port toggled: API to confirmed in the API", &mut shown);
     Ok(())
 }
 
@@ -112,6 +114,21 @@ fn watch(
         }
         Ok(Instant::now())
     })
+}
+
+/// Waits until the switch itself reports a state of the port. That is told with the connections; among `nics` stands
+/// the state that is wanted, for old agents.
+async fn until_reported(lab: &Lab, leaf: &str, status: &str) -> anyhow::Result<()> {
+    let start = Instant::now();
+    loop {
+        let switch = lab.client.switch().get(leaf).await?;
+        let mut nics = switch.connections.iter().map(|connection| &connection.nic);
+        if nics.any(|nic| nic.name == PORT && nic.actual == status) {
+            return Ok(());
+        }
+        anyhow::ensure!(start.elapsed() < PATIENCE, "{leaf} does not report {PORT} {status}");
+        sleep(Duration::from_millis(2)).await;
+    }
 }
 
 async fn until_nic(lab: &Lab, leaf: &str, holds: impl Fn(&SwitchNic) -> bool) -> anyhow::Result<()> {
