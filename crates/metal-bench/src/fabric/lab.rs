@@ -183,15 +183,15 @@ impl Lab {
         Ok(())
     }
 
-    /// Processes of a node with one of these names.
+    /// Processes of a node with one of these names. Nodes share the lab's process ids; only their networks are apart.
     pub fn processes(&self, node: &str, names: &[&str]) -> anyhow::Result<Vec<(String, u32)>> {
-        let inside = std::fs::read_link(format!("/proc/{}/ns/pid", self.pid(node)?))?;
+        let inside = std::fs::read_link(format!("/proc/{}/ns/net", self.pid(node)?))?;
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc")? {
             let name = entry?.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
             // Others come and go while we look.
-            let Ok(namespace) = std::fs::read_link(format!("/proc/{pid}/ns/pid")) else { continue };
+            let Ok(namespace) = std::fs::read_link(format!("/proc/{pid}/ns/net")) else { continue };
             let Ok(program) = std::fs::read_to_string(format!("/proc/{pid}/comm")) else { continue };
             if namespace == inside && names.contains(&program.trim()) {
                 found.push((program.trim().to_owned(), pid));
