@@ -1,8 +1,14 @@
 # Thin: each target installs what it needs, then calls cargo or one of our programs.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
-LAB_ARGS ?= --simulated --racks 4 --machines-per-rack 16
+# The fabric is made of network namespaces, which only root may make.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+CARGO_TEST := cargo $(if $(SUDO),--config "target.'cfg(unix)'.runner='$(SUDO)'") test
+# The switches' system, built once and kept; the tests need its FRR.
+FRR_ROOT = root=$$($(SUDO) $(1)/mini-lab rootfs) && export METAL_FRR_ROOT=$$root
+GUEST := $(SUDO) $(CURDIR)/target/debug/mini-lab guest --memory 4096 --timeout 7200 --share $(CURDIR)/target --
+LAB_ARGS ?=
 
-.PHONY: help build test soak lab lab-down bench lint clients
+.PHONY: help build test soak guest lab simulated-lab lab-down bench lint clients
 
 help:           ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -13,8 +19,8 @@ build:          ## Build all programs, optimised, into target/release
 
 test: lint      ## Everything CI runs: lints, unit and integration tests, foreign clients
 	@scripts/setup test
-	cargo test --workspace
 	cargo build --bins
+	$(call FRR_ROOT,target/debug) && $(CARGO_TEST) --workspace
 	scripts/clients
 
 lint:
@@ -29,16 +35,27 @@ clients:        ## Only the tests with clients we did not write
 	cargo build --bins
 	scripts/clients
 
-soak:           ## The long version of the randomised tests (about an hour)
+soak: build     ## The long version of the randomised tests (more than an hour)
 	@scripts/setup test
-	METAL_SOAK=$${METAL_SOAK:-20} PROPTEST_CASES=$${PROPTEST_CASES:-5000} cargo test --release --workspace
+	$(call FRR_ROOT,target/release) && METAL_SOAK=$${METAL_SOAK:-20} METAL_SEQUENCES=$${METAL_SEQUENCES:-50} \
+	  PROPTEST_CASES=$${PROPTEST_CASES:-5000} $(CARGO_TEST) --release --workspace
 
-lab: build      ## Start the simulated data centre and print how to go on
-	target/release/mini-lab up $(LAB_ARGS)
+guest:          ## The fabric suite in a virtual machine whose kernel has VRF devices (an hour without KVM)
+	@scripts/setup guest
+	cargo build --bins
+	$(call FRR_ROOT,target/debug) && cargo --config "target.'cfg(unix)'.runner='$(GUEST)'" \
+	  test --package mini-lab --test it -- --test-threads=1 --nocapture fabric
 
-lab-down:       ## Stop it and remove everything it made
-	target/release/mini-lab down
+lab: build      ## Build switches, machines and cables as namespaces, start everything, and print how to go on
+	@scripts/setup lab
+	$(SUDO) target/release/mini-lab up $(LAB_ARGS)
+
+simulated-lab: build  ## The same without a fabric: 64 simulated machines, no root needed
+	target/release/mini-lab up --simulated --racks 4 --machines-per-rack 16
+
+lab-down:       ## Stop the lab and remove everything it made
+	$(SUDO) target/release/mini-lab down
 
 bench: build    ## Measure the promised figures; JSON goes to target/bench/
 	@scripts/setup test
-	target/release/metal-bench
+	$(call FRR_ROOT,target/release) && $(SUDO) target/release/metal-bench

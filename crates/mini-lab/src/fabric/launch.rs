@@ -39,8 +39,11 @@ pub async fn build(
     let programs = std::env::current_exe().context("find this program")?;
     let programs = programs.parent().unwrap_or(Path::new("/")).to_owned();
     let material = Material { topology: topology.clone(), rootfs, directory: directory.nodes(), programs };
-    // Making nodes is a few hundred short system calls; nobody waits for this thread meanwhile.
-    let fabric = Arc::new(tokio::task::block_in_place(|| Fabric::build(material, tree))?);
+    // Making nodes is a few hundred short system calls. Not in place: a worker thread that blocks in place ends later, and
+    // the kernel takes that for the death of the parent of what the thread has started.
+    let own = tree.clone();
+    let built = tokio::task::spawn_blocking(move || Fabric::build(material, &own)).await;
+    let fabric = Arc::new(built.context("build the fabric")??);
     fabric.start_hosts(plan.grpc_port, tree).await?;
     report.send_modify(|report| {
         report.nodes = fabric.nodes.iter().map(|(name, node)| (name.clone(), node.pid())).collect();

@@ -1,10 +1,10 @@
-//! Foreign announcements: a machine takes others' addresses, and its routing daemon announces them in earnest.
+//! Foreign announcements: machines take others' addresses, and their routing daemons announce them in earnest.
 //!
 //! Judged is what counts: nobody's packets for such an address end at the hostile machine, the rightful holders are
-//! still reached, and the leaves have no path to it through the hostile machine's port. Afterwards it announces more
+//! still reached, and the leaves have no path to it through the hostile machine's port. Afterwards one announces more
 //! prefixes than a machine may, and its sessions must be given up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,43 +12,77 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ipnet::IpNet;
 use metal_runtime::clock;
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::expectation::{self, Member, Standing};
+use super::flood::flood;
 use super::outcome::Finding;
+use super::routing::{self, Port};
+use super::settle::Before;
 use super::{Scene, inside};
+use crate::fabric::machine::PORTS;
 
 /// How long an announcement may take to be made.
 const ANNOUNCED: Duration = Duration::from_secs(10);
 /// How long the far side may take to hear it: one run of its update timer.
 const HEARD: Duration = Duration::from_millis(1500);
-/// How long the sessions may take to be given up, and to come back.
-const SESSION: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(200);
 /// A network nobody has, as a whole prefix.
 const UNUSED: &str = "198.18.0.0/15";
-/// Where the prefixes that are too many come from, unless the machine's own network is large enough: the documentation's.
-const TOO_MANY_FROM: &str = "2001:db8:ffff::";
 
 pub async fn probe(scene: &mut Scene<'_>) -> anyhow::Result<()> {
-    let members = scene.members.clone();
-    let tenants = |it: &&Member| matches!(it.standing, Standing::Tenant(_));
-    for hostile in members.iter().filter(tenants) {
-        announce(scene, hostile).await.with_context(|| format!("make {} hostile", hostile.node))?;
+    let tenants: Vec<Member> = tenants(scene).cloned().collect();
+    let before = Before::note(scene, &tenants).await.context("note what machines announce")?;
+    let outcome = attack(scene, &tenants).await;
+    before.wait(scene).await.context("wait for what machines announce")?;
+    // A machine that was moved meanwhile has no sessions to ask for.
+    let is_same = |it: &Member| tenants.iter().any(|was| was.node == it.node && was.standing == it.standing);
+    if outcome.is_err() && tenants.len() > tenants_as(scene, is_same) {
+        scene.outcome.notes.push("machines changed, so foreign announcements were not all judged".to_owned());
+        return Ok(());
+    }
+    outcome
+}
+
+fn tenants<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = &'a Member> {
+    scene.members.iter().filter(|it| matches!(it.standing, Standing::Tenant(_)))
+}
+
+fn tenants_as(scene: &Scene<'_>, is_same: impl Fn(&Member) -> bool) -> usize {
+    tenants(scene).filter(|it| is_same(it)).count()
+}
+
+async fn attack(scene: &mut Scene<'_>, tenants: &[Member]) -> anyhow::Result<()> {
+    for hostile in halves(tenants) {
+        let names: Vec<&str> = hostile.iter().map(|it| it.node.as_str()).collect();
+        let names = names.join(", ");
+        announce(scene, &hostile, &names).await.with_context(|| format!("make {names} hostile"))?;
     }
     // One is enough: all ports are configured by the same rule, and each time takes the sessions down.
-    if let Some(hostile) = members.iter().find(tenants) {
+    if let Some(hostile) = tenants.first() {
         flood(scene, hostile).await.with_context(|| format!("make {} announce too much", hostile.node))?;
     }
     Ok(())
 }
 
+/// In either half every VRF with several machines has some that are not hostile and could be fooled.
+fn halves(tenants: &[Member]) -> Vec<Vec<Member>> {
+    let mut halves = vec![Vec::new(), Vec::new()];
+    let mut count: BTreeMap<Standing, usize> = BTreeMap::new();
+    for member in tenants {
+        let count = count.entry(member.standing).or_default();
+        halves[*count % 2].push(member.clone());
+        *count += 1;
+    }
+    halves.retain(|half| !half.is_empty());
+    halves
+}
+
 /// Undoes what was changed in a machine when it is dropped.
 #[derive(Debug)]
-struct Undo {
-    pid: u32,
-    script: String,
+pub struct Undo {
+    pub pid: u32,
+    pub script: String,
 }
 
 impl Drop for Undo {
@@ -58,49 +92,58 @@ impl Drop for Undo {
     }
 }
 
-async fn announce(scene: &mut Scene<'_>, hostile: &Member) -> anyhow::Result<()> {
-    let pid = *scene.nodes.get(&hostile.node).context("find its process")?;
-    let foreign = foreign(scene, hostile);
-    let mut wanted: BTreeSet<IpNet> = foreign.iter().map(|address| IpNet::from(*address)).collect();
-    let mut script = String::new();
-    let mut undo = Undo { pid, script: String::new() };
-    for prefix in &wanted {
-        let flags = if prefix.addr().is_ipv6() { " nodad" } else { "" };
-        let _ = writeln!(script, "addr add {prefix} dev lo{flags}");
-        let _ = writeln!(undo.script, "addr del {prefix} dev lo");
+async fn announce(scene: &mut Scene<'_>, hostile: &[Member], names: &str) -> anyhow::Result<()> {
+    let mut undo = Vec::new();
+    let mut announced = Vec::new();
+    for member in hostile {
+        let pid = scene.pid(&member.node)?;
+        let foreign = foreign(scene, member);
+        let (wanted, script) = wanted(scene, &foreign);
+        undo.push(Undo { pid, script: script.replace(" add ", " del ").replace(" nodad", "") });
+        change(pid, &["ip", "-force", "-batch", "-"], &script);
+        announced.push((member, foreign, wanted));
     }
-    let mut whole: Vec<IpNet> = vec![UNUSED.parse().expect("it is a prefix")];
-    whole.push(scene.topology.pxe.network.into());
-    whole.push("0.0.0.0/0".parse().expect("it is a prefix"));
-    whole.push("::/0".parse().expect("it is a prefix"));
-    for prefix in &whole {
-        let _ = writeln!(script, "route add blackhole {prefix} metric 1000");
-        let _ = writeln!(undo.script, "route del blackhole {prefix} metric 1000");
-    }
-    wanted.extend(&whole);
-    change(pid, &["ip", "-force", "-batch", "-"], &script);
-    let missing = wait_announced(pid, &wanted).await?;
-    for prefix in missing {
-        scene.outcome.notes.push(format!("{} did not get to announce {prefix}", hostile.node));
+    for (member, _, wanted) in &announced {
+        for prefix in wait_announced(scene.pid(&member.node)?, wanted).await {
+            scene.outcome.notes.push(format!("{} did not get to announce {prefix}", member.node));
+        }
     }
     sleep(HEARD).await;
-    look_into_leaves(scene, hostile, &wanted).await?;
-    let part = format!("{} announces it", hostile.node);
+    for (member, _, wanted) in &announced {
+        look_into_leaves(scene, member, wanted).await?;
+    }
+    let is_hostile = |node: &str| hostile.iter().any(|it| it.node == node);
     let checks: Vec<_> = expectation::checks(&scene.members, scene.topology)
         .into_iter()
-        .filter(|check| check.from != hostile.node && foreign.contains(&check.to))
+        .filter(|check| !is_hostile(&check.from))
+        .filter(|check| announced.iter().any(|(_, foreign, _)| foreign.contains(&check.to)))
         .collect();
     let shots = scene.shots(&checks, |check, shot| shot.must = check.expectation.must)?;
     let hits = scene.wire.fire(&shots).await?;
     let after = scene.look_again().await?;
-    let checks = expectation::merge(&checks, &after);
-    scene.judge(&part, &checks, &hits);
+    scene.judge(&format!("announced by {names}"), &expectation::merge(&checks, &after), &hits);
     drop(undo);
     Ok(())
 }
 
+/// What a hostile machine wants to announce, and how it goes about it.
+fn wanted(scene: &Scene<'_>, foreign: &BTreeSet<IpAddr>) -> (BTreeSet<IpNet>, String) {
+    let mut wanted: BTreeSet<IpNet> = foreign.iter().map(|address| IpNet::from(*address)).collect();
+    let mut script = String::new();
+    for prefix in &wanted {
+        let flags = if prefix.addr().is_ipv6() { " nodad" } else { "" };
+        let _ = writeln!(script, "addr add {prefix} dev lo{flags}");
+    }
+    let whole = [UNUSED, "0.0.0.0/0", "::/0"].map(|prefix| prefix.parse().expect("it is a prefix"));
+    for prefix in whole.into_iter().chain([IpNet::from(scene.topology.pxe.network)]) {
+        let _ = writeln!(script, "route add blackhole {prefix} metric 1000");
+        wanted.insert(prefix);
+    }
+    (wanted, script)
+}
+
 /// Changes what can be changed: some of what a hostile machine wants it may have already.
-fn change(pid: u32, argv: &[&str], script: &str) {
+pub fn change(pid: u32, argv: &[&str], script: &str) {
     if let Err(error) = inside::run_blocking(pid, argv, script) {
         tracing::debug!(error = metal_runtime::chain(error.as_ref()), "not everything was changed");
     }
@@ -115,46 +158,42 @@ fn foreign(scene: &Scene<'_>, hostile: &Member) -> BTreeSet<IpAddr> {
 }
 
 /// What the leaves accept from the machine, as the API says.
-fn allowed(scene: &Scene<'_>, hostile: &Member) -> Vec<IpNet> {
-    let filters = ports(scene, hostile).into_iter().filter_map(|(_, nic)| nic.filter.as_ref());
+pub fn allowed(scene: &Scene<'_>, hostile: &Member) -> Vec<IpNet> {
+    let nics = ends(scene, hostile).into_iter().filter_map(|(switch, name)| {
+        let switch = scene.answers.switches.iter().find(|it| it.id == switch)?;
+        switch.nics.iter().find(|nic| nic.name == name)
+    });
+    let filters = nics.filter_map(|nic| nic.filter.as_ref());
     let filtered = filters.flat_map(|filter| &filter.cidrs).filter_map(|cidr| cidr.parse().ok());
     filtered.chain(hostile.addresses.iter().map(|address| IpNet::from(*address))).collect()
 }
 
-/// The machine's ports, with the switches they are on.
-fn ports<'a>(scene: &'a Scene<'_>, hostile: &Member) -> Vec<(String, &'a metal_model::v1::SwitchNic)> {
-    let Some(machine) = scene.topology.machines.iter().find(|it| it.name.as_str() == hostile.node) else {
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    for end in &machine.ports {
-        let switch = scene.answers.switches.iter().find(|switch| switch.id == end.switch.as_str());
-        let nic = switch.and_then(|switch| switch.nics.iter().find(|nic| nic.name == end.port.as_str()));
-        found.extend(nic.map(|nic| (end.switch.to_string(), nic)));
-    }
-    found
+/// The switch ports a machine's cables end in.
+fn ends<'a>(scene: &Scene<'a>, member: &Member) -> Vec<(&'a str, &'a str)> {
+    let machine = scene.topology.machines.iter().find(|it| it.name.as_str() == member.node);
+    let ends = machine.into_iter().flat_map(|machine| &machine.ports);
+    ends.map(|end| (end.switch.as_str(), end.port.as_str())).collect()
 }
 
-async fn ask(pid: u32, command: &str) -> anyhow::Result<Value> {
-    let told = inside::ask(pid, &["vtysh", "-c", command], "").await?;
-    serde_json::from_str(told.trim()).with_context(|| format!("understand `{command}`"))
+/// The same as ports of the VRF the machine is in; none if it is in none.
+pub fn ports(scene: &Scene<'_>, member: &Member) -> Vec<Port> {
+    let Standing::Tenant(vrf) = member.standing else { return Vec::new() };
+    let port = |(node, name): (&str, &str)| Port { node: node.to_owned(), vrf: Some(vrf), name: name.to_owned() };
+    ends(scene, member).into_iter().map(port).collect()
 }
 
 /// Waits until the machine says it announces all of these to a leaf; answers what it does not.
-async fn wait_announced(pid: u32, wanted: &BTreeSet<IpNet>) -> anyhow::Result<BTreeSet<IpNet>> {
+async fn wait_announced(pid: u32, wanted: &BTreeSet<IpNet>) -> BTreeSet<IpNet> {
+    let port = Port { node: String::new(), vrf: None, name: PORTS[0].to_owned() };
     let end = Instant::now() + ANNOUNCED;
     loop {
-        let mut announced = BTreeSet::new();
-        for family in ["ipv4", "ipv6"] {
-            let told =
-                ask(pid, &format!("show bgp {family} unicast neighbors lan0 advertised-routes json")).await;
-            let routes = told.ok().and_then(|told| told.get("advertisedRoutes").cloned());
-            let prefixes = routes.as_ref().and_then(Value::as_object).into_iter().flatten();
-            announced.extend(prefixes.filter_map(|(prefix, _)| prefix.parse::<IpNet>().ok()));
-        }
+        let announced = port.advertised(pid).await.unwrap_or_else(|error| {
+            tracing::debug!(error = metal_runtime::chain(error.as_ref()), "asked what is announced");
+            BTreeSet::new()
+        });
         let missing: BTreeSet<IpNet> = wanted.difference(&announced).copied().collect();
         if missing.is_empty() || Instant::now() >= end {
-            return Ok(missing);
+            return missing;
         }
         sleep(LOOK).await;
     }
@@ -166,125 +205,26 @@ async fn look_into_leaves(
     hostile: &Member,
     wanted: &BTreeSet<IpNet>,
 ) -> anyhow::Result<()> {
-    let Standing::Tenant(vrf) = hostile.standing else { return Ok(()) };
-    let ports: Vec<(String, String)> =
-        ports(scene, hostile).into_iter().map(|(switch, nic)| (switch, nic.name.clone())).collect();
-    for (switch, port) in ports {
-        let pid = *scene.nodes.get(&switch).context("find the leaf's process")?;
-        for family in ["ipv4", "ipv6"] {
-            let command = format!("show bgp vrf vrf{vrf} {family} unicast neighbors {port} routes json");
-            let told = ask(pid, &command).await?;
-            let accepted = told.get("routes").and_then(Value::as_object).into_iter().flatten();
-            for prefix in accepted.filter_map(|(prefix, _)| prefix.parse::<IpNet>().ok()) {
-                if wanted.contains(&prefix) {
-                    scene.outcome.violations.push(Finding {
-                        at: clock::now(),
-                        part: "foreign announcement".to_owned(),
-                        from: hostile.node.clone(),
-                        to: prefix.addr(),
-                        happened: format!("{switch} accepted {prefix} on {port}"),
-                        expected: "to be refused".to_owned(),
-                        why: "it is not among the prefixes the machine may announce".to_owned(),
-                    });
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// More prefixes than a machine may announce, inside its own network where they are not filtered one by one.
-async fn flood(scene: &mut Scene<'_>, hostile: &Member) -> anyhow::Result<()> {
-    let Standing::Tenant(vrf) = hostile.standing else { return Ok(()) };
-    let pid = *scene.nodes.get(&hostile.node).context("find its process")?;
-    let most = scene.topology.bgp.maximum_prefix;
-    let own = allowed(scene, hostile);
-    let base = own.iter().find(|prefix| prefix.addr().is_ipv6() && prefix.prefix_len() <= 112);
-    let (base, is_own) = match base {
-        Some(IpNet::V6(prefix)) => (prefix.network(), true),
-        _ => {
+    for port in ports(scene, hostile) {
+        let pid = scene.pid(&port.node)?;
+        let session = port.session(pid).await?;
+        if !session.is_established() {
             scene.outcome.notes.push(format!(
-                "{}: its network is too small for more prefixes than are allowed; foreign ones were announced",
-                hostile.node
+                "{} {}: the session with {} is {}, so it was not seen whether foreign prefixes are refused",
+                port.node, port.name, hostile.node, session.state
             ));
-            (TOO_MANY_FROM.parse().expect("it is an address"), false)
         }
-    };
-    let ports: Vec<(String, String)> =
-        ports(scene, hostile).into_iter().map(|(switch, nic)| (switch, nic.name.clone())).collect();
-    let mut undo = Undo { pid, script: String::new() };
-    let mut script = String::new();
-    for number in 0..u128::from(most) + 16 {
-        // Far from the addresses that are given out first.
-        let prefix = std::net::Ipv6Addr::from_bits(base.to_bits() + 0x8000 + number);
-        let _ = writeln!(script, "route add blackhole {prefix}/128");
-        let _ = writeln!(undo.script, "route del blackhole {prefix}/128");
-    }
-    change(pid, &["ip", "-6", "-force", "-batch", "-"], &script);
-    let end = Instant::now() + SESSION;
-    let refused = loop {
-        let mut refused = 0;
-        for (switch, port) in &ports {
-            refused += usize::from(has_refused(scene, switch, port, vrf, most, is_own).await?);
-        }
-        if refused == ports.len() || Instant::now() >= end {
-            break refused;
-        }
-        sleep(LOOK).await;
-    };
-    if refused < ports.len() {
-        scene.outcome.violations.push(Finding {
-            at: clock::now(),
-            part: "too many prefixes".to_owned(),
-            from: hostile.node.clone(),
-            to: base.into(),
-            happened: format!("{} of {} leaves refused more than {most} prefixes", refused, ports.len()),
-            expected: "every leaf to refuse them".to_owned(),
-            why: "a machine must not fill the fabric's tables".to_owned(),
-        });
-    }
-    drop(undo);
-    restore(scene, &ports, vrf).await
-}
-
-async fn session(scene: &Scene<'_>, switch: &str, port: &str, vrf: u64) -> anyhow::Result<Value> {
-    let pid = *scene.nodes.get(switch).context("find the leaf's process")?;
-    let summary = ask(pid, &format!("show bgp vrf vrf{vrf} ipv6 unicast summary json")).await?;
-    Ok(summary.get("peers").and_then(|peers| peers.get(port)).cloned().unwrap_or_default())
-}
-
-/// Own prefixes count until the session is given up; foreign ones are filtered before they count.
-async fn has_refused(
-    scene: &Scene<'_>,
-    switch: &str,
-    port: &str,
-    vrf: u64,
-    most: u32,
-    is_own: bool,
-) -> anyhow::Result<bool> {
-    let peer = session(scene, switch, port, vrf).await?;
-    let is_established = peer.get("state").and_then(Value::as_str) == Some("Established");
-    let accepted = peer.get("pfxRcd").and_then(Value::as_u64).unwrap_or_default();
-    Ok(if is_own { !is_established } else { accepted < u64::from(most) / 2 })
-}
-
-/// A session that was given up stays so until somebody says otherwise.
-async fn restore(scene: &mut Scene<'_>, ports: &[(String, String)], vrf: u64) -> anyhow::Result<()> {
-    sleep(HEARD).await;
-    let end = Instant::now() + SESSION;
-    for (switch, port) in ports {
-        let pid = *scene.nodes.get(switch).context("find the leaf's process")?;
-        inside::ask(pid, &["vtysh", "-c", &format!("clear bgp vrf vrf{vrf} {port}")], "").await?;
-    }
-    for (switch, port) in ports {
-        while session(scene, switch, port, vrf).await?.get("state").and_then(Value::as_str)
-            != Some("Established")
-        {
-            if Instant::now() >= end {
-                scene.outcome.notes.push(format!("the session on {switch} {port} did not come back"));
-                break;
-            }
-            sleep(LOOK).await;
+        let accepted = routing::accepted(pid, &[&port]).await?;
+        for prefix in accepted.iter().flatten().filter(|prefix| wanted.contains(*prefix)) {
+            scene.outcome.violations.push(Finding {
+                at: clock::now(),
+                part: "foreign announcement".to_owned(),
+                from: hostile.node.clone(),
+                to: prefix.addr(),
+                happened: format!("{} accepted {prefix} on {}", port.node, port.name),
+                expected: "to be refused".to_owned(),
+                why: "it is not among the prefixes the machine may announce".to_owned(),
+            });
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 /// How long anything that must happen may take on a slow machine. Nothing asserts that it takes less.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 pub const PROJECT: &str = "00000000-0000-0000-0000-000000000001";
 /// All the lab's machines.
 pub const MACHINES: [&str; 4] = ["m1", "m2", "m3", "m4"];

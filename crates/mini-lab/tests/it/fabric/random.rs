@@ -1,6 +1,6 @@
 //! Random sequences of allocating, freeing, toggling and killing: they end in exactly the intended configuration.
 //!
-//! A few run by default; `METAL_SOAK=50` runs fifty. Each prints its seed, and `METAL_SEED` repeats one.
+//! A few run by default; `METAL_SEQUENCES=50` runs fifty. Each prints its seed, and `METAL_SEED` repeats one.
 
 use metal_model::v1::SwitchPortToggleRequest;
 use metal_sim::Dice;
@@ -52,7 +52,7 @@ async fn random_sequences_end_as_intended() {
     let lab = guard.as_ref().unwrap();
     let (first, count) = match std::env::var("METAL_SEED") {
         Ok(_) => (number("METAL_SEED", 1), 1),
-        Err(_) => (1, number("METAL_SOAK", 2)),
+        Err(_) => (1, number("METAL_SEQUENCES", 2)),
     };
     let network = lab.network(PROJECT, "random").await;
     for seed in first..first + count {
