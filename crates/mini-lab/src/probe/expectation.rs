@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::fabric::topology::{Role, Topology};
+use crate::fabric::topology::{Role, Switch, Topology};
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -54,6 +54,8 @@ pub struct Check {
     pub from: String,
     pub to: IpAddr,
     pub expectation: Expectation,
+    /// Whether the holder's answer need not come back.
+    pub one_way: bool,
     pub why: &'static str,
 }
 
@@ -84,21 +86,35 @@ pub fn checks(members: &[Member], topology: &Topology) -> Vec<Check> {
     all
 }
 
+/// What must answer pings: a leaf takes no more than those, and DHCP, from machines of nobody.
+pub fn pings(members: &[Member], topology: &Topology) -> Vec<Check> {
+    let machines = members.iter().filter(|it| it.standing == Standing::Pxe);
+    let leaf = |from: &Member, leaf: &Switch| {
+        let expectation = Expectation { only: BTreeSet::from([leaf.name.to_string()]), must: true };
+        let why = "leaves answer pings in the PXE network";
+        Some(Check { from: from.node.clone(), to: leaf.pxe?.into(), expectation, one_way: false, why })
+    };
+    machines.flat_map(|from| topology.switches.iter().filter_map(move |it| leaf(from, it))).collect()
+}
+
 fn check(from: &Member, to: IpAddr, holders: &[&Member], topology: &Topology) -> Check {
     let mut expectation = Expectation::default();
     let mut strongest = Never("nobody holds it");
+    let mut one_way = false;
     for holder in holders {
         let relation = relation(from, holder, to, topology);
         if !matches!(relation, Never(_)) {
             expectation.only.insert(holder.node.clone());
         }
         expectation.must |= matches!(relation, Must(_));
+        // The leaf takes hardly anything from there.
+        one_way |= (from.standing, holder.standing) == (Standing::Switch, Standing::Pxe);
         if rank(relation) >= rank(strongest) {
             strongest = relation;
         }
     }
     let (Never(why) | May(why) | Must(why)) = strongest;
-    Check { from: from.node.clone(), to, expectation, why }
+    Check { from: from.node.clone(), to, expectation, one_way, why }
 }
 
 fn rank(relation: Relation) -> u8 {
@@ -145,7 +161,7 @@ fn between(
         (Tenant(mine), Tenant(theirs)) if mine == theirs => Must("both are in one VRF"),
         (Tenant(_), Tenant(_)) => Never("they are in different VRFs"),
         (Pxe, Pxe) if in_pxe => Must("both are in the PXE network"),
-        (Pxe, Switch) if in_pxe => Must("it is the leaf's address in the PXE network"),
+        (Pxe, Switch) if in_pxe => May("the leaf takes DHCP and pings there"),
         (Pxe, Switch) => Never("a machine of nobody sees only the PXE addresses of leaves"),
         (Pxe, Management) => May("the boot service may be reached from the PXE network"),
         (Switch, Pxe) if is_leaf(&from.node, topology) => Must("leaves are in the PXE network"),

@@ -63,7 +63,7 @@ fn each_kind_of_pair_has_its_rule() {
         ("ext", "203.0.113.129", "never"),
         // Nobody's machines: one another, the leaves, the boot service.
         ("m4", "10.0.1.101", "must m5"),
-        ("m4", "10.0.1.1", "must leaf01"),
+        ("m4", "10.0.1.1", "may leaf01"),
         ("leaf01", "10.0.1.100", "must m4"),
         ("m4", "192.168.250.1", "may mgmt"),
         ("m4", "192.168.250.11", "never"),
@@ -86,6 +86,27 @@ fn each_kind_of_pair_has_its_rule() {
     for (from, to, expected) in table {
         assert_eq!(said(from, to), expected, "{from} to {to}");
     }
+}
+
+#[test]
+fn leaves_are_pinged_by_machines_of_nobody_only_and_reach_them_one_way() {
+    let pings = pings(&fabric(), &topology());
+    let said: Vec<(&str, String)> = pings.iter().map(|it| (&*it.from, it.to.to_string())).collect();
+    let to = |address: &str| address.to_owned();
+    assert_eq!(
+        said,
+        [("m4", to("10.0.1.1")), ("m4", to("10.0.1.2")), ("m5", to("10.0.1.1")), ("m5", to("10.0.1.2"))]
+    );
+    assert!(pings.iter().all(|it| it.expectation.must && it.expectation.only.len() == 1));
+    for check in checks(&fabric(), &topology()) {
+        let is_expected =
+            matches!(&*check.from, "leaf01" | "exit") && ["m4", "m5"].contains(&check_only(&check));
+        assert_eq!(check.one_way, is_expected, "{check:?}");
+    }
+}
+
+fn check_only(check: &Check) -> &str {
+    check.expectation.only.first().map_or("", String::as_str)
 }
 
 #[test]

@@ -75,10 +75,16 @@ async fn wait_refused(scene: &Scene<'_>, ports: &[Port], is_own: bool) -> anyhow
             let session = port.session(scene.pid(&port.node)?).await?;
             // Own prefixes count until the session is given up; foreign ones are filtered before they count.
             let few = u64::from(scene.topology.bgp.maximum_prefix) / 2;
-            let has_refused =
-                if is_own { session.is_overflown() } else { session.is_established() && session.accepted < few };
+            let has_refused = if is_own {
+                session.is_overflown()
+            } else {
+                session.is_established() && session.accepted < few
+            };
             if !has_refused {
-                accepting.push(format!("{} {} ({}, {} prefixes)", port.node, port.name, session.state, session.accepted));
+                accepting.push(format!(
+                    "{} {} ({}, {} prefixes)",
+                    port.node, port.name, session.state, session.accepted
+                ));
             }
         }
         if accepting.is_empty() || Instant::now() >= end {

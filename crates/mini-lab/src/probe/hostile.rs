@@ -98,9 +98,9 @@ async fn announce(scene: &mut Scene<'_>, hostile: &[Member], names: &str) -> any
     for member in hostile {
         let pid = scene.pid(&member.node)?;
         let foreign = foreign(scene, member);
-        let (wanted, script) = wanted(scene, &foreign);
-        undo.push(Undo { pid, script: script.replace(" add ", " del ").replace(" nodad", "") });
-        change(pid, &["ip", "-force", "-batch", "-"], &script);
+        let wanted = wanted(scene, &foreign);
+        undo.push(Undo { pid, script: script("del", &foreign, &wanted) });
+        change(pid, &["ip", "-force", "-batch", "-"], &script("add", &foreign, &wanted));
         announced.push((member, foreign, wanted));
     }
     for (member, _, wanted) in &announced {
@@ -126,20 +126,25 @@ async fn announce(scene: &mut Scene<'_>, hostile: &[Member], names: &str) -> any
     Ok(())
 }
 
-/// What a hostile machine wants to announce, and how it goes about it.
-fn wanted(scene: &Scene<'_>, foreign: &BTreeSet<IpAddr>) -> (BTreeSet<IpNet>, String) {
-    let mut wanted: BTreeSet<IpNet> = foreign.iter().map(|address| IpNet::from(*address)).collect();
-    let mut script = String::new();
-    for prefix in &wanted {
-        let flags = if prefix.addr().is_ipv6() { " nodad" } else { "" };
-        let _ = writeln!(script, "addr add {prefix} dev lo{flags}");
-    }
+/// What a hostile machine wants to announce.
+fn wanted(scene: &Scene<'_>, foreign: &BTreeSet<IpAddr>) -> BTreeSet<IpNet> {
     let whole = [UNUSED, "0.0.0.0/0", "::/0"].map(|prefix| prefix.parse().expect("it is a prefix"));
-    for prefix in whole.into_iter().chain([IpNet::from(scene.topology.pxe.network)]) {
-        let _ = writeln!(script, "route add blackhole {prefix} metric 1000");
-        wanted.insert(prefix);
+    let single = foreign.iter().map(|address| IpNet::from(*address));
+    single.chain(whole).chain([scene.topology.pxe.network.into()]).collect()
+}
+
+/// Its kernel gets, or loses, what its daemon announces.
+fn script(verb: &str, foreign: &BTreeSet<IpAddr>, wanted: &BTreeSet<IpNet>) -> String {
+    let mut script = String::new();
+    for prefix in wanted {
+        let _ = if foreign.contains(&prefix.addr()) && prefix.prefix_len() == prefix.max_prefix_len() {
+            let flags = if prefix.addr().is_ipv6() && verb == "add" { " nodad" } else { "" };
+            writeln!(script, "addr {verb} {prefix} dev lo{flags}")
+        } else {
+            writeln!(script, "route {verb} blackhole {prefix} metric 1000")
+        };
     }
-    (wanted, script)
+    script
 }
 
 /// Changes what can be changed: some of what a hostile machine wants it may have already.
@@ -178,7 +183,8 @@ fn ends<'a>(scene: &Scene<'a>, member: &Member) -> Vec<(&'a str, &'a str)> {
 /// The same as ports of the VRF the machine is in; none if it is in none.
 pub fn ports(scene: &Scene<'_>, member: &Member) -> Vec<Port> {
     let Standing::Tenant(vrf) = member.standing else { return Vec::new() };
-    let port = |(node, name): (&str, &str)| Port { node: node.to_owned(), vrf: Some(vrf), name: name.to_owned() };
+    let port =
+        |(node, name): (&str, &str)| Port { node: node.to_owned(), vrf: Some(vrf), name: name.to_owned() };
     ends(scene, member).into_iter().map(port).collect()
 }
 

@@ -32,7 +32,7 @@ pub fn judge(part: &str, check: &Check, hit: &Hit, wire: &Wire, at: Timestamp) -
     if !check.expectation.must {
         return (if arrived.is_empty() { Verdict::Apart } else { Verdict::Allowed }, None);
     }
-    let wants_answer = part == "plain";
+    let wants_answer = part == "plain" && !check.one_way;
     let happened = match &hit.unsent {
         Some(why) if arrived.is_empty() => format!("could not be sent: {why}"),
         _ if arrived.is_empty() => "did not arrive".to_owned(),

@@ -1,18 +1,22 @@
 //! The isolation probe: derives from the API what must and what must not reach what, tries it on the wire, and reports
 //! what arrived although it must not, and what did not although it must.
 //!
-//! Four parts, from gentle to hostile: every pair as the nodes would send by themselves; what must not arrive once more,
+//! Four parts, from gentle to hostile: every pair as the nodes would send by themselves, and pings where only they pass; what must not arrive once more,
 //! handed to each leaf directly, whether or not the machine knows a route; forged sources; foreign announcements.
 
 mod command;
 mod continuous;
+mod echo;
 mod expectation;
 mod facts;
+mod flood;
 mod hostile;
 mod inside;
 mod judge;
 mod outcome;
 mod place;
+mod routing;
+mod settle;
 mod spoof;
 mod text;
 mod way;
@@ -23,15 +27,17 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use metal_client::Client;
 use metal_runtime::clock;
+use tokio::time::Instant;
 
 pub use command::{Probe, command};
 pub use continuous::watch;
 pub use expectation::{Check, Member, Standing};
 pub use outcome::{Finding, Outcome};
 
-use crate::fabric::topology::Topology;
+use crate::fabric::topology::{Machine, Topology};
 use facts::Answers;
 use place::{Manner, Place};
+use routing::Port;
 use way::Ways;
 use wire::{Hit, Shot, Wire};
 
@@ -84,10 +90,9 @@ pub async fn run(
     options: &Options,
 ) -> anyhow::Result<Outcome> {
     (options.tell)("every pair, as the nodes would send");
+    let began = Instant::now();
     let mut scene = Scene::set(client, nodes, topology).await?;
-    let before = expectation::checks(&scene.members, topology);
-    let (hits, checks) = scene.try_pairs(before).await?;
-    scene.judge("plain", &checks, &hits);
+    let checks = scene.try_plain().await?;
     if options.mtu > 0 {
         scene.try_large(&checks, options.mtu).await?;
     }
@@ -103,6 +108,7 @@ pub async fn run(
         (options.tell)("foreign announcements");
         hostile::probe(&mut scene).await?;
     }
+    scene.outcome.seconds = began.elapsed().as_secs_f64();
     Ok(scene.outcome)
 }
 
@@ -131,16 +137,39 @@ impl<'a> Scene<'a> {
         Ok(expectation::checks(&self.members, self.topology))
     }
 
-    /// Tries all pairs; answers what held before and after, for an allocation may have changed meanwhile.
-    async fn try_pairs(&mut self, before: Vec<Check>) -> anyhow::Result<(Vec<Hit>, Vec<Check>)> {
+    /// Tries all pairs as the nodes would send; answers what held before and after, for an allocation may have changed
+    /// meanwhile. What exists only since then was not tried.
+    async fn try_plain(&mut self) -> anyhow::Result<Vec<Check>> {
+        let before = expectation::checks(&self.members, self.topology);
+        let pings = expectation::pings(&self.members, self.topology);
         let shots = self.shots(&before, |check, shot| {
             shot.must = check.expectation.must;
-            shot.answer = true;
+            shot.answer = !check.one_way;
         })?;
         let hits = self.wire.fire(&shots).await?;
+        let answered = echo::ping(&self.wire, &pings).await?;
         let after = self.look_again().await?;
-        // What exists only since then was not tried.
-        Ok((hits, expectation::merge(&before, &after)))
+        let checks = expectation::merge(&before, &after);
+        self.judge("plain", &checks, &hits);
+        let pings = expectation::merge(&pings, &expectation::pings(&self.members, self.topology));
+        for (check, is_answered) in pings.iter().zip(answered) {
+            let (verdict, finding) = echo::judge(check, is_answered);
+            self.outcome.take("ping", check, verdict, finding);
+        }
+        Ok(checks)
+    }
+
+    /// The process of a node.
+    fn pid(&self, node: &str) -> anyhow::Result<u32> {
+        self.nodes.get(node).copied().with_context(|| format!("the lab does not say where {node} runs"))
+    }
+
+    /// The machine whose cable ends in a switch's port.
+    fn machine_behind(&self, port: &Port) -> Option<&str> {
+        let is_there = |machine: &&Machine| {
+            machine.ports.iter().any(|end| end.switch.as_str() == port.node && end.port.as_str() == port.name)
+        };
+        self.topology.machines.iter().find(is_there).map(|machine| machine.name.as_str())
     }
 
     /// A shot for each check, made what it is by `shape`.
@@ -177,13 +206,12 @@ impl<'a> Scene<'a> {
         let mut all = BTreeMap::new();
         for machine in &self.topology.machines {
             let node = machine.name.to_string();
-            let pid =
-                self.nodes.get(&node).with_context(|| format!("the lab does not say where {node} runs"))?;
+            let pid = self.pid(&node)?;
             let ports = machine.ports.iter().enumerate().map(|(index, end)| {
                 let leaf = self.topology.switch(end.switch.as_str()).and_then(|leaf| leaf.pxe);
                 (format!("lan{index}"), leaf.map(|address| address.to_string()).unwrap_or_default())
             });
-            let ways = Ways::make(*pid, &ports.collect::<Vec<_>>()).await;
+            let ways = Ways::make(pid, &ports.collect::<Vec<_>>()).await;
             let ways = ways.with_context(|| format!("make ways out of {node}"))?;
             if ways.marks.is_empty() {
                 self.outcome.notes.push(format!(

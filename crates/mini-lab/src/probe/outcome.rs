@@ -21,6 +21,8 @@ pub struct Outcome {
     pub false_blocks: Vec<Finding>,
     /// What a reader should know besides.
     pub notes: Vec<String>,
+    /// How long the run took.
+    pub seconds: f64,
 }
 
 /// One try and what it said.

@@ -26,6 +26,8 @@ pub struct Place {
     pub network: Namespace,
     /// A VRF device, where the table is one.
     device: Option<String>,
+    /// Whether other places are in the same namespace.
+    is_shared: bool,
 }
 
 /// What a socket does besides sending from any address.
@@ -43,38 +45,52 @@ impl Place {
     /// The namespace of a process.
     pub fn of_process(node: &str, pid: u32) -> anyhow::Result<Self> {
         let network = Namespace::of_process(pid).with_context(|| format!("find the network of {node}"))?;
-        Ok(Self { node: node.to_owned(), table: String::new(), network, device: None })
+        Ok(Self { node: node.to_owned(), table: String::new(), network, device: None, is_shared: false })
     }
 
     /// A namespace that is open already.
     #[cfg(test)]
     pub fn of_namespace(node: &str, network: Namespace) -> Self {
-        Self { node: node.to_owned(), table: String::new(), network, device: None }
+        Self { node: node.to_owned(), table: String::new(), network, device: None, is_shared: false }
+    }
+
+    /// Only what comes in over a device, in a namespace with other places.
+    #[cfg(test)]
+    pub fn of_device(node: &str, network: Namespace, device: Option<&str>) -> Self {
+        let device = device.map(str::to_owned);
+        Self { device, is_shared: true, ..Self::of_namespace(node, network) }
     }
 
     /// All of a node: its own table and those of its VRFs.
     pub fn all(node: &str, pid: u32) -> anyhow::Result<Vec<Self>> {
-        let own = Self::of_process(node, pid)?;
+        let mut own = Self::of_process(node, pid)?;
         let mut all = Vec::new();
         let links = Netlink::open(Some(&own.network)).and_then(|mut netlink| netlink.links());
         let links = links.with_context(|| format!("list the links of {node}"))?;
         for link in links.into_iter().filter(|link| matches!(link.kind, LinkKind::Vrf { .. })) {
             let network = Namespace::of_process(pid)?;
+            own.is_shared = true;
             all.push(Self {
                 node: node.to_owned(),
                 table: link.name.clone(),
                 network,
                 device: Some(link.name),
+                is_shared: true,
             });
         }
         for (table, path) in inner(pid)? {
             // One that is just being made or taken away is no namespace.
             if let Ok(network) = Namespace::open(&path) {
-                all.push(Self { node: node.to_owned(), table, network, device: None });
+                all.push(Self { node: node.to_owned(), table, network, device: None, is_shared: false });
             }
         }
         all.insert(0, own);
         Ok(all)
+    }
+
+    /// Whether it is a switch's table that is a namespace of its own.
+    pub fn is_inner(&self) -> bool {
+        !self.table.is_empty() && self.device.is_none()
     }
 
     /// Node and table, for messages.
@@ -84,8 +100,7 @@ impl Place {
 
     /// A UDP socket in this table. Port 0 is any.
     pub fn socket(&self, is_v4: bool, port: u16, manner: &Manner) -> io::Result<Socket> {
-        let device = self.device.as_deref();
-        let entered = self.network.enter(|| open(is_v4, port, device, manner));
+        let entered = self.network.enter(|| open(is_v4, port, self, manner));
         entered.map_err(io::Error::other)?
     }
 }
@@ -106,13 +121,15 @@ fn inner(pid: u32) -> anyhow::Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-fn open(is_v4: bool, port: u16, device: Option<&str>, manner: &Manner) -> io::Result<Socket> {
+fn open(is_v4: bool, port: u16, place: &Place, manner: &Manner) -> io::Result<Socket> {
     let domain = if is_v4 { Domain::IPV4 } else { Domain::IPV6 };
     let socket = Socket::new(domain, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
     if !is_v4 {
         socket.set_only_v6(true)?;
     }
-    if let Some(device) = device {
+    // One port for all: what comes in over a VRF goes to the socket that is bound to it.
+    socket.set_reuse_address(place.is_shared)?;
+    if let Some(device) = &place.device {
         socket.bind_device(Some(device.as_bytes()))?;
     }
     if manner.mark != 0 {

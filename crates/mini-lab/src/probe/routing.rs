@@ -75,8 +75,9 @@ impl Port {
     /// What is announced over it, in both families.
     pub async fn advertised(&self, pid: u32) -> anyhow::Result<BTreeSet<IpNet>> {
         let Self { name, .. } = self;
-        let command =
-            |family| format!("show bgp {}{family} unicast neighbors {name} advertised-routes json", self.table());
+        let command = |family| {
+            format!("show bgp {}{family} unicast neighbors {name} advertised-routes json", self.table())
+        };
         let told: Vec<Advertised> = ask(pid, &FAMILIES.map(command)).await?;
         Ok(told.into_iter().flat_map(|told| told.routes.into_keys()).collect())
     }
@@ -149,7 +150,9 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_never_nothing() {
-        for told in ["", "{}", r#"{"malformedAddressOrName":"swp9"}"#, r#"{"warning":"x"}"#, r#"{"routes":{"x":1}}"#] {
+        for told in
+            ["", "{}", r#"{"malformedAddressOrName":"swp9"}"#, r#"{"warning":"x"}"#, r#"{"routes":{"x":1}}"#]
+        {
             assert!(read::<Routes>(told, &commands(1)).is_err(), "{told}");
             assert!(read::<Advertised>(told, &commands(1)).is_err(), "{told}");
         }

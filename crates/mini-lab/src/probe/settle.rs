@@ -89,7 +89,10 @@ impl Before {
         let now = accepted(scene, &ports).await?;
         let missing = wanted.into_iter().map(|(port, wanted)| {
             let there = now.get(port);
-            (port.clone(), wanted.into_iter().filter(|it| !there.is_some_and(|there| there.contains(it))).collect())
+            (
+                port.clone(),
+                wanted.into_iter().filter(|it| !there.is_some_and(|there| there.contains(it))).collect(),
+            )
         });
         Ok(missing.filter(|(_, missing): &(_, BTreeSet<IpNet>)| !missing.is_empty()).collect())
     }
@@ -104,12 +107,18 @@ fn addresses(scene: &Scene<'_>, port: &Port) -> BTreeSet<IpAddr> {
     let vrf_of = |node: &str| tenants.clone().find(|(_, it)| it.node == node).map(|(vrf, _)| vrf);
     let behind = scene.machine_behind(port).map(str::to_owned);
     let of: Vec<&Member> = match port.vrf {
-        Some(vrf) => {
-            tenants.clone().filter(|(its, it)| *its == vrf && Some(&it.node) == behind.as_ref()).map(|(_, it)| it).collect()
-        }
+        Some(vrf) => tenants
+            .clone()
+            .filter(|(its, it)| *its == vrf && Some(&it.node) == behind.as_ref())
+            .map(|(_, it)| it)
+            .collect(),
         None => {
             let vrf = vrf_of(&port.node);
-            tenants.clone().filter(|(its, it)| Some(*its) == vrf && it.node != port.node).map(|(_, it)| it).collect()
+            tenants
+                .clone()
+                .filter(|(its, it)| Some(*its) == vrf && it.node != port.node)
+                .map(|(_, it)| it)
+                .collect()
         }
     };
     of.iter().flat_map(|it| it.addresses.iter().copied()).collect()

@@ -1,7 +1,8 @@
 //! Forged sources: each machine sends with addresses of everybody else, to everybody else.
 //!
-//! Outside the machine's own VRF nothing may arrive, whoever it claims to be. Inside, a leaf drops IPv4 from a source it
-//! does not route back to the machine's port. It does not do so for IPv6, which is told and not held against it.
+//! Outside the machine's own VRF nothing may arrive, whoever it claims to be. Inside, a leaf drops what comes from a source
+//! it does not route back to the machine's port. For IPv6 it does so only where its VRFs are namespaces; where they are
+//! devices an arrival is told and not held against it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,9 +12,10 @@ use metal_runtime::clock;
 use super::expectation::{Check, Member, Standing};
 use super::outcome::{Finding, Verdict};
 use super::place::Manner;
+use super::routing::Port;
 use super::way::Ways;
 use super::wire::Shot;
-use super::{Scene, expectation};
+use super::{Scene, expectation, hostile};
 
 pub async fn probe(
     scene: &mut Scene<'_>,
@@ -48,7 +50,7 @@ pub async fn probe(
         let is_tenant =
             members.iter().any(|it| it.node == check.from && matches!(it.standing, Standing::Tenant(_)));
         if verdict == Verdict::Allowed && check.expectation.must && is_tenant {
-            if source.is_ipv4() {
+            if source.is_ipv4() || is_filtered(scene, &check.from) {
                 let finding = unfiltered(&part, check);
                 scene.outcome.take(&part, check, Verdict::Violation, Some(finding));
                 continue;
@@ -61,6 +63,21 @@ pub async fn probe(
         scene.outcome.notes.push(format!("{from} may claim to be {source} inside its own VRF"));
     }
     Ok(())
+}
+
+/// Whether every leaf of the machine has its VRF as a namespace.
+fn is_filtered(scene: &Scene<'_>, node: &str) -> bool {
+    let member = scene.members.iter().find(|it| it.node == node);
+    let ports = member.map(|member| hostile::ports(scene, member)).unwrap_or_default();
+    let is_inner = |port: &Port| {
+        let table = port.vrf.map(|vrf| format!("vrf{vrf}")).unwrap_or_default();
+        scene
+            .wire
+            .places()
+            .iter()
+            .any(|place| place.node == port.node && place.table == table && place.is_inner())
+    };
+    !ports.is_empty() && ports.iter().all(is_inner)
 }
 
 /// One address of each family of everybody else that the machine does not hold itself.

@@ -41,8 +41,9 @@ pub fn print(outcome: &Outcome) -> String {
     }
     let _ = write!(
         text,
-        "{} checks, {} violations, {} false blocks",
+        "{} checks in {:.1} s, {} violations, {} false blocks",
         outcome.checks.len(),
+        outcome.seconds,
         outcome.violations.len(),
         outcome.false_blocks.len()
     );

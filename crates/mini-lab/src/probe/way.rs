@@ -6,7 +6,8 @@
 
 use std::fmt::Write as _;
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use super::inside;
 
@@ -30,7 +31,13 @@ struct Neighbor {
     dst: String,
     dev: Option<String>,
     lladdr: Option<String>,
-    router: Option<serde_json::Value>,
+    /// There with no value if the neighbour is one.
+    #[serde(default, deserialize_with = "present")]
+    router: bool,
+}
+
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
 }
 
 impl Ways {
@@ -46,7 +53,7 @@ impl Ways {
         for ((port, leaf), mark) in leaves.iter().zip(FIRST..) {
             let is_switch = |it: &&Neighbor| {
                 it.dev.as_deref() == Some(port)
-                    && (it.dst == *leaf || (it.router.is_some() && it.dst.starts_with("fe80:")))
+                    && (it.dst == *leaf || (it.router && it.dst.starts_with("fe80:")))
             };
             let Some(mac) = neighbors.iter().find(is_switch).and_then(|it| it.lladdr.as_deref()) else {
                 continue;
@@ -82,5 +89,19 @@ impl Ways {
 impl Drop for Ways {
     fn drop(&mut self) {
         self.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_router_is_known_by_a_key_without_a_value() {
+        let listed = r#"[
+            {"dst":"fe80::1","dev":"lan0","lladdr":"02:00:00:00:00:01","router":null,"state":["REACHABLE"]},
+            {"dst":"fe80::2","dev":"lan0","lladdr":"02:00:00:00:00:02","state":["STALE"]}]"#;
+        let neighbors: Vec<Neighbor> = serde_json::from_str(listed).unwrap();
+        assert_eq!(neighbors.iter().map(|it| it.router).collect::<Vec<_>>(), [true, false]);
     }
 }

@@ -100,6 +100,7 @@ fn verdicts(
             from: "a".to_owned(),
             to,
             expectation: expectation.clone(),
+            one_way: false,
             why: "the test says so",
         });
         let mut shot = Shot { must: expectation.must, answer: true, ..Shot::to(0, to) };
@@ -213,6 +214,21 @@ fn forged_sources_are_really_sent() {
                 [Verdict::Violation; 2],
                 "{source}"
             );
+        }
+    });
+}
+
+#[test]
+fn places_of_one_namespace_share_a_port_and_each_hears_its_own() {
+    as_root(|| {
+        forward(&rig(9000, true), [true, true]);
+        let inside = |device| Place::of_device("b", Namespace::named("b").unwrap(), device);
+        let mut wire = Wire::open(vec![place("a"), inside(None), inside(Some("lan0"))]).unwrap();
+        let shots = B.map(|to| Shot { must: true, ..Shot::to(0, to.parse().unwrap()) });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let hits = runtime.block_on(wire.fire(&shots)).unwrap();
+        for hit in hits {
+            assert_eq!(hit.arrived, BTreeSet::from([2]));
         }
     });
 }
