@@ -11,6 +11,7 @@ use std::time::Duration;
 use metal_netconf::frr::Command;
 use metal_runtime::clock;
 
+use super::stuck::LOCKED;
 use super::{Frr, FrrError};
 
 /// Most commands in one call of `vtysh`.
@@ -24,9 +25,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What each command may take. A device with hundreds of tables was seen to need ten milliseconds.
 const PATIENCE_EACH: Duration = Duration::from_millis(100);
 
+/// How long another may have the lock on FRR's configuration.
+const LOCK: Duration = Duration::from_secs(4);
 /// Answers that mean "not yet".
-const NOT_YET: [&str; 4] =
-    ["Please unconfigure l3vni", "scheduled to be deleted", "being deleted", "could not lock running DS"];
+const NOT_YET: [&str; 4] = ["Please unconfigure l3vni", "scheduled to be deleted", "being deleted", LOCKED];
 /// What FRR answers when an instance that is to be removed is gone already.
 const GONE: &str = "Can't find BGP instance";
 
@@ -62,10 +64,12 @@ impl Frr {
                 continue;
             }
             let since = *refused_since.get_or_insert_with(clock::monotonic);
-            if NOT_YET.iter().any(|words| answer.contains(words)) && since.elapsed() < DISSOLVING {
+            let patience = if answer.contains(LOCKED) { LOCK } else { DISSOLVING };
+            if NOT_YET.iter().any(|words| answer.contains(words)) && since.elapsed() < patience {
                 thread::sleep(PAUSE);
                 continue;
             }
+            self.free_if_stuck(&answer);
             return Err(FrrError::Refused { command: command.to_string(), answer });
         }
         Ok(())

@@ -9,6 +9,7 @@ mod parts;
 pub(crate) mod process;
 mod save;
 mod state;
+mod stuck;
 
 use std::ffi::OsString;
 use std::io;

@@ -114,7 +114,7 @@ impl Daemons {
                     return child;
                 }
                 Err(error) => {
-                    tracing::error!(error = metal_runtime::chain(error.as_ref()), "daemon not started")
+                    tracing::error!(error = metal_runtime::chain(error.as_ref()), "daemon not started");
                 }
             }
             sleep(PAUSE).await;

@@ -106,7 +106,7 @@ async fn keep(service: &Service, branch: &TaskTree, table: &Table) {
                 }
             }
             Err(error) => {
-                tracing::error!(error = metal_runtime::chain(error.as_ref()), "program not started")
+                tracing::error!(error = metal_runtime::chain(error.as_ref()), "program not started");
             }
         }
         show(None);
