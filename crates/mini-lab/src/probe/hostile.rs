@@ -32,6 +32,12 @@ const UNUSED: &str = "198.18.0.0/15";
 
 pub async fn probe(scene: &mut Scene<'_>) -> anyhow::Result<()> {
     let tenants: Vec<Member> = tenants(scene).cloned().collect();
+    // Who was what when the run began is what is printed, so what follows must not be less without a word.
+    let count =
+        |members: &[Member]| members.iter().filter(|it| matches!(it.standing, Standing::Tenant(_))).count();
+    if count(&scene.outcome.members) > tenants.len() {
+        scene.outcome.notes.push("machines are being moved, so not all were made hostile".to_owned());
+    }
     let before = Before::note(scene, &tenants).await.context("note what machines announce")?;
     let outcome = attack(scene, &tenants).await;
     before.wait(scene).await.context("wait for what machines announce")?;

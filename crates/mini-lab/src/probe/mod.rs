@@ -240,9 +240,24 @@ impl<'a> Scene<'a> {
             // Allocations change during this, too.
             let after = self.look_again().await?;
             let checks = expectation::merge(&checks, &after);
-            self.judge(&format!("handed to the leaf on port {port}"), &checks, &hits);
+            let part = format!("handed to the leaf on port {port}");
+            self.note_unsent(&part, &checks, &hits);
+            self.judge(&part, &checks, &hits);
         }
         Ok(())
+    }
+
+    /// What was never sent has not been tried: that it did not arrive proves nothing.
+    fn note_unsent(&mut self, part: &str, checks: &[Check], hits: &[Hit]) {
+        let mut unsent: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for (check, hit) in checks.iter().zip(hits) {
+            if let Some(why) = &hit.unsent {
+                *unsent.entry((&check.from, why)).or_default() += 1;
+            }
+        }
+        for ((from, why), count) in unsent {
+            self.outcome.notes.push(format!("{from}: {count} tries could not be sent ({part}): {why}"));
+        }
     }
 
     fn judge(&mut self, part: &str, checks: &[Check], hits: &[Hit]) {

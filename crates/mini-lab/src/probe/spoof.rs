@@ -43,6 +43,7 @@ pub async fn probe(
     let hits = scene.wire.fire(&shots).await?;
     let after = scene.look_again().await?;
     let (tried, sources): (Vec<Check>, Vec<IpAddr>) = tries.into_iter().unzip();
+    scene.note_unsent("forged source", &tried, &hits);
     let mut told = BTreeSet::new();
     for ((check, hit), source) in expectation::merge(&tried, &after).iter().zip(&hits).zip(sources) {
         let part = format!("forged source {source}");
