@@ -50,7 +50,7 @@ fn named(snapshot: &Snapshot, id: &MachineId) -> Result<Arc<Machine>, Error> {
     if !missing.is_empty() {
         let missing: Vec<&str> = missing.iter().map(SwitchId::as_str).collect();
         return refused(format!(
-            "is not known to be isolated from its last network: switch {} has not confirmed that yet; see: \
+            "is not known to be isolated from its last network, not yet confirmed by switch {}; see: \
              metalctl switch ls -o wide",
             missing.join(" and ")
         ));

@@ -59,7 +59,7 @@ fn a_freed_machine_is_offered_when_its_switch_has_isolated_it() {
     assert_eq!(explained.rejected[0].reason, "isolation not confirmed by its switches");
     let named = metal_model::v1::MachineAllocateRequest { uuid: Some("m101".into()), ..request.clone() };
     let why = world.attempt(|tx, env| allocate_machine(tx, env, &named)).unwrap_err();
-    assert!(why.message.contains("switch leaf-rack-1 has not confirmed"), "{}", why.message);
+    assert!(why.message.contains("not yet confirmed by switch leaf-rack-1"), "{}", why.message);
 
     tell(world, LEAF, revision - 1, None);
     assert_eq!(available(world), 0, "what it has is older");

@@ -5,16 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
 use metal_client::Client;
 use metal_linux::netlink::Netlink;
 use metal_model::v1::{MachineAllocation, MachineResponse, SwitchResponse};
 
 use super::expectation::{Member, Standing};
 use super::place::Place;
-use crate::fabric::topology::{MANAGEMENT_NODE, OUTSIDE_NODE, Topology};
+use crate::fabric::topology::{MANAGEMENT_NODE, Machine, OUTSIDE_NODE, Topology};
 
 /// The event of a machine whose system runs.
 const RUNS: &str = "Phoned Home";
+/// How long after that its routes may be under way.
+const STARTING: SignedDuration = SignedDuration::from_secs(15);
 
 /// What the API says at one moment.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +103,17 @@ fn standing(machine: &MachineResponse, switches: &[SwitchResponse]) -> Standing 
     } else {
         Standing::Moving(Some(vrf))
     }
+}
+
+/// Machines whose system has said that it runs so shortly ago that their routes may not have got everywhere.
+pub fn starting(answers: &Answers, topology: &Topology, now: Timestamp) -> BTreeSet<String> {
+    let is_starting = |machine: &&Machine| {
+        let id = machine.uuid.to_string();
+        let event = answers.machines.iter().find(|known| known.id == id).and_then(|it| it.events.log.first());
+        let since = event.filter(|event| event.event == RUNS).and_then(|event| event.time);
+        since.is_some_and(|since| now.duration_since(since.into()) < STARTING)
+    };
+    topology.machines.iter().filter(is_starting).map(|machine| machine.name.to_string()).collect()
 }
 
 /// The VRF all addresses of a machine are in: its private network's.

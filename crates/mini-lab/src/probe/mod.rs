@@ -32,6 +32,7 @@ use tokio::time::Instant;
 pub use command::{Probe, command};
 pub use continuous::watch;
 pub use expectation::{Check, Member, Standing};
+use outcome::Verdict;
 pub use outcome::{Finding, Outcome};
 
 use crate::fabric::topology::{Machine, Topology};
@@ -262,8 +263,17 @@ impl<'a> Scene<'a> {
 
     fn judge(&mut self, part: &str, checks: &[Check], hits: &[Hit]) {
         let at = clock::now();
+        let starting = facts::starting(&self.answers, self.topology, at);
         for (check, hit) in checks.iter().zip(hits) {
-            let (verdict, finding) = judge::judge(part, check, hit, &self.wire, at);
+            let (mut verdict, mut finding) = judge::judge(part, check, hit, &self.wire, at);
+            let is_starting =
+                starting.contains(&check.from) || !starting.is_disjoint(&check.expectation.only);
+            if verdict == Verdict::Blocked && is_starting {
+                let finding = finding.take();
+                verdict = Verdict::Apart;
+                let told = finding.map(|finding| finding.to_string()).unwrap_or_default();
+                self.outcome.notes.push(format!("not yet, a machine has only just started: {told}"));
+            }
             self.outcome.take(part, check, verdict, finding);
         }
     }

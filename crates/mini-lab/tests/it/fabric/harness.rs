@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use metal_client::{Client, HmacKind};
@@ -13,8 +13,12 @@ use metal_model::v1::{
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
-/// How long anything that must happen may take on a slow machine. Nothing asserts that it takes less.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+/// How long anything that must happen may take on a slow machine; `METAL_PATIENCE` gives other seconds. Nothing asserts
+/// that it takes less.
+static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
+    let given = std::env::var("METAL_PATIENCE").ok();
+    Duration::from_secs(given.map_or(120, |text| text.parse().expect("METAL_PATIENCE is a number of seconds")))
+});
 pub const PROJECT: &str = "00000000-0000-0000-0000-000000000001";
 /// All the lab's machines.
 pub const MACHINES: [&str; 4] = ["m1", "m2", "m3", "m4"];
@@ -56,8 +60,11 @@ impl Lab {
             );
         }
         let dir = std::env::temp_dir().join(format!("fabric-{}", std::process::id()));
-        spawn(dir.clone(), Vec::new());
-        let deadline = Instant::now() + PATIENCE * 2;
+        // The usual fabric, or one with more patient timers.
+        let topology = std::env::var("METAL_TOPOLOGY").ok();
+        let more = topology.into_iter().flat_map(|file| ["--topology".to_owned(), file]).collect();
+        spawn(dir.clone(), more);
+        let deadline = Instant::now() + *PATIENCE * 2;
         loop {
             let status = run(&dir, &["status", "--json"]);
             let text = String::from_utf8_lossy(&status.stdout).into_owned();
@@ -113,7 +120,7 @@ impl Lab {
 
     /// Waits until something holds.
     pub async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + *PATIENCE;
         while !holds().await {
             assert!(Instant::now() < deadline, "never: {what}\n{}", self.state());
             sleep(Duration::from_millis(100)).await;
@@ -169,11 +176,17 @@ impl Lab {
             networks: vec![MachineAllocationNetwork { networkid: network.to_owned(), ..Default::default() }],
             ..Default::default()
         };
-        self.client
-            .machine()
-            .allocate(&request)
-            .await
-            .unwrap_or_else(|error| panic!("allocate {machine}: {error}"))
+        // Until its leaves have confirmed that it is isolated from its last network it is refused, which is right.
+        let deadline = Instant::now() + *PATIENCE;
+        loop {
+            match self.client.machine().allocate(&request).await {
+                Ok(machine) => return machine,
+                Err(error) => {
+                    assert!(Instant::now() < deadline, "allocate {machine}: {error}\n{}", self.state())
+                }
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Waits until the system of a machine has announced itself.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use metal_model::v1::SwitchPortToggleRequest;
+use metal_model::v1::{SwitchPortToggleRequest, SwitchUpdateRequest};
 
 use super::harness::{Lab, PROJECT, lab, vrf};
 
@@ -114,4 +114,37 @@ async fn a_port_can_be_switched_off_and_on() {
         lab.shell("m1", &["vtysh", "-c", "show bgp summary json"]).matches("\"Established\"").count() >= 2
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_switch_takes_over_what_its_twin_knows() {
+    let guard = lab().await;
+    let lab = guard.as_ref().unwrap();
+    let network = lab.network(PROJECT, "replaced").await;
+    for machine in ["m1", "m2"] {
+        lab.allocate(machine, PROJECT, &network).await;
+    }
+    let machine = lab.until_home("m1").await;
+    lab.until_home("m2").await;
+    let request = SwitchUpdateRequest {
+        id: "leaf02".to_owned(),
+        mode: Some("replace".to_owned()),
+        ..SwitchUpdateRequest::default()
+    };
+    lab.client.switch().update(&request).await.unwrap();
+    // The new hardware knows nothing: no wishes, no configuration of FRR.
+    let forget = "rm -f /lab/state/applied.json /lab/state/desired.json; echo 'frr defaults datacenter' > /etc/frr/frr.conf";
+    lab.shell("leaf02", &["sh", "-c", forget]);
+    lab.kill("leaf02", "metal-core");
+    lab.kill("leaf02", "zebra");
+    lab.until("leaf02 has registered as the replacement", async || {
+        lab.client.switch().get("leaf02").await.is_ok_and(|leaf| leaf.mode == "operational")
+    })
+    .await;
+    lab.until("settled", async || lab.is_settled().await).await;
+    assert_eq!(place(lab, "leaf02", "swp1"), vrf(&machine));
+    // Through the new one alone.
+    lab.shell("m1", &["ip", "link", "set", "lan0", "down"]);
+    lab.until_pings("m2", &super::harness::addresses(&machine)[0]).await;
+    lab.shell("m1", &["ip", "link", "set", "lan0", "up"]);
 }
