@@ -214,7 +214,10 @@ impl Switch {
             }
         }
         if self.bgp.hold < 3 || self.bgp.keepalive == 0 || self.bgp.route_map_delay == Some(0) {
-            found.push("BGP needs a hold time of 3 s at least, a keepalive and a route-map delay of 1 s at least".to_owned());
+            found.push(
+                "BGP needs a hold time of 3 s at least, a keepalive and a route-map delay of 1 s at least"
+                    .to_owned(),
+            );
         }
         found
     }

@@ -219,7 +219,9 @@ mod tests {
 
     #[test]
     fn names_cannot_break_out() {
-        for bad in ["", "a b", "swp1\n router bgp 1", "-x", ".", "..", "a\"b", "a/b", "a;b", "sixteen-letters1", "ä"] {
+        for bad in
+            ["", "a b", "swp1\n router bgp 1", "-x", ".", "..", "a\"b", "a/b", "a;b", "sixteen-letters1", "ä"]
+        {
             assert!(PortName::parse(bad).is_err(), "{bad:?}");
         }
         for good in ["swp1", "Ethernet120", "swp1s3", "eth0.100", "lan_0"] {

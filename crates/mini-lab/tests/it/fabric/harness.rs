@@ -17,7 +17,9 @@ use tokio::time::{Instant, sleep};
 /// that it takes less.
 static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
     let given = std::env::var("METAL_PATIENCE").ok();
-    Duration::from_secs(given.map_or(120, |text| text.parse().expect("METAL_PATIENCE is a number of seconds")))
+    Duration::from_secs(
+        given.map_or(120, |text| text.parse().expect("METAL_PATIENCE is a number of seconds")),
+    )
 });
 pub const PROJECT: &str = "00000000-0000-0000-0000-000000000001";
 /// All the lab's machines.
