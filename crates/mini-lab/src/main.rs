@@ -1,4 +1,4 @@
-//! The data centre on a laptop: one command starts a control plane, fills it, and keeps a simulated data centre
+//! The data centre on a laptop: one command starts a control plane, fills it, and keeps a fabric or a simulation
 //! running against it until it is told to stop.
 //!
 //! Everything lives in one directory, which `down` removes again. `up` leaves a background process behind that owns

@@ -69,7 +69,7 @@ fn partition(plan: &Plan, images: &str) -> PartitionCreateRequest {
     PartitionCreateRequest {
         id: plan.partition.clone(),
         name: some("mini-lab"),
-        description: some("a simulated data centre"),
+        description: some("a data centre on one computer"),
         mgmtserviceaddress: some("10.1.0.1"),
         bootconfig: PartitionBootConfiguration {
             imageurl: format!("{images}/metal-hammer/initrd.img.lz4"),
@@ -277,6 +277,20 @@ pub fn write_context(directory: &Directory, plan: &Plan, key: &str, network: &st
         plan.partition,
     );
     write_public(&directory.environment(), environment.as_bytes())?;
+    give_to_caller(directory)
+}
+
+/// A lab that was started through sudo is used without: what metalctl reads belongs to whoever asked for it.
+fn give_to_caller(directory: &Directory) -> anyhow::Result<()> {
+    let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    let (Some(user), Some(group)) = (number("SUDO_UID"), number("SUDO_GID")) else { return Ok(()) };
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    for path in [directory.metalctl_config(), directory.environment()] {
+        std::os::unix::fs::chown(&path, Some(user), Some(group))
+            .with_context(|| format!("give {} to its user", path.display()))?;
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::arguments::Up;
 use crate::control::{self, Report, Stage};
 use crate::directory::{Directory, Plan, free_port};
 use crate::fabric::topology::Topology;
-use crate::{daemon, resources, say};
+use crate::{daemon, say};
 
 /// A lab that is not up by then never will be.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -149,7 +149,8 @@ fn spawn(directory: &Directory) -> anyhow::Result<Child> {
 /// Shows how the lab comes up until everything in it has found its place.
 async fn watch(directory: &Directory, plan: &Plan, mut child: Option<Child>) -> anyhow::Result<()> {
     let machines = usize::from(plan.racks) * usize::from(plan.machines_per_rack);
-    let bars = Bars::new(usize::from(plan.racks) * 2, machines);
+    let leaves = plan.topology.as_ref().map_or(usize::from(plan.racks) * 2, |it| it.leaves().count());
+    let bars = Bars::new(leaves, machines);
     let deadline = Instant::now() + PATIENCE;
     loop {
         let report = control::ask(directory, "status").await?;
@@ -194,9 +195,17 @@ fn last_line(directory: &Directory) -> String {
 }
 
 fn tell_how_to_go_on(directory: &Directory, plan: &Plan, report: &Report) {
-    let network = report.network.as_deref().unwrap_or("<network>");
+    let flag = dir_flag(directory);
+    let looks = if plan.topology.is_some() {
+        format!(
+            "\n  mini-lab{flag} shell leaf01 -- vtysh -c 'show bgp vrf all summary'\n  \
+               mini-lab{flag} probe"
+        )
+    } else {
+        String::new()
+    };
     say(&format!(
-        "The lab is up: {} switches, {} machines, {} waiting to be allocated.\n\
+        "The lab is up: {} leaf switches, {} machines, {} waiting to be allocated.\n\
          \n\
          API      {}\n\
          Kept in  {}\n\
@@ -205,20 +214,16 @@ fn tell_how_to_go_on(directory: &Directory, plan: &Plan, report: &Report) {
          \n  \
            . {}\n  \
            metalctl machine ls\n  \
-           metalctl machine create --name first --hostname first --project {} \\\n    \
-             --partition {} --size c1-xlarge-x86 --image debian-12 --networks {network}\n  \
-           mini-lab{} status\n  \
-           mini-lab{} down",
+           metalctl machine create --name first --hostname first --project $PROJECT \\\n    \
+             --partition $PARTITION --size c1-xlarge-x86 --image debian-12 --networks $NETWORK --wait{looks}\n  \
+           mini-lab{flag} status\n  \
+           mini-lab{flag} down",
         report.switches,
         report.machines.values().sum::<usize>(),
         report.count(Phase::Waiting),
         plan.url(),
         directory.root().display(),
         directory.environment().display(),
-        resources::PROJECT,
-        plan.partition,
-        dir_flag(directory),
-        dir_flag(directory),
     ));
 }
 

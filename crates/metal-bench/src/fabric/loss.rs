@@ -70,7 +70,7 @@ struct Stream(std::process::Child);
 
 impl Stream {
     fn start(lab: &Lab, address: &str) -> anyhow::Result<Self> {
-        Ok(Self(lab.start("m1", &["ping", "-n", "-D", "-i", "0.02", "-w", "60", address])?))
+        Ok(Self(lab.start("m1", &["ping", "-n", "-D", "-i", "0.02", "-c", "3000", address])?))
     }
 
     /// Ends it. The longest time without an answer, ms; up to now if traffic has not come back.

@@ -84,6 +84,7 @@ impl MachineHardware {
         let network = self.node.network()?;
         let mut ears = self.ears.lock().await;
         ears.clear();
+        settle(&network)?;
         for port in PORTS {
             cabling::set_up(&network, port, true)?;
             ears.insert(port, Ear { socket: open(&network, port)?, seen: BTreeMap::new() });
@@ -200,11 +201,13 @@ pub fn recall(directory: &Path) -> Option<Allocation> {
     Allocation::decode(std::fs::read(disk(directory)).ok()?.as_slice()).ok()
 }
 
-/// Addresses are announced on every port, so an answer may come in on another than a question went out.
+/// As the installed system has it: addresses are announced on every port, so an answer may come in on another than a
+/// question went out; and routes come from BGP, not from the leaves' router advertisements.
 fn settle(network: &Namespace) -> anyhow::Result<()> {
     network.enter(|| {
         for link in ["all", "default", "lan0", "lan1"] {
             sysctl::write(&format!("net/ipv4/conf/{link}/rp_filter"), "0")?;
+            sysctl::write(&format!("net/ipv6/conf/{link}/accept_ra"), "0")?;
         }
         sysctl::write("net/ipv4/fib_multipath_use_neigh", "1")?;
         sysctl::write("net/ipv4/conf/all/ignore_routes_with_linkdown", "1")?;

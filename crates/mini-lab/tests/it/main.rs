@@ -134,7 +134,7 @@ async fn a_lab_comes_up_lives_and_goes_without_a_trace() {
     let lab = Lab { dir: outer.path().join("lab"), _outer: outer };
 
     let told = lab.up();
-    assert!(told.contains("2 switches, 11 machines, 11 waiting"), "{told}");
+    assert!(told.contains("2 leaf switches, 11 machines, 11 waiting"), "{told}");
     assert_eq!(lab.status()["machines"]["waiting"], 11);
 
     let client = lab.client();

@@ -184,7 +184,7 @@ impl Lab {
             match self.client.machine().allocate(&request).await {
                 Ok(machine) => return machine,
                 Err(error) => {
-                    assert!(Instant::now() < deadline, "allocate {machine}: {error}\n{}", self.state())
+                    assert!(Instant::now() < deadline, "allocate {machine}: {error}\n{}", self.state());
                 }
             }
             sleep(Duration::from_millis(200)).await;
