@@ -210,3 +210,25 @@ fn changes_of_carrier_are_told() {
         assert!(netlink.link("swp1").unwrap().is_running);
     });
 }
+
+#[test]
+fn tables_are_closed_and_own_addresses_asked_late() {
+    as_root(|| {
+        let mut own = Netlink::open(None).unwrap();
+        let loopback = own.link("lo").unwrap();
+        own.set_up(&loopback, true).unwrap();
+        assert!(!own.is_local_late().unwrap(), "the kernel asks for own addresses first");
+        for _ in 0..2 {
+            own.put_local_late().unwrap();
+            assert!(own.is_local_late().unwrap());
+        }
+        assert!(own.closed_tables().unwrap().is_empty());
+        for table in [10_001, 77, 10_001] {
+            own.close_table(table).unwrap();
+        }
+        assert_eq!(own.closed_tables().unwrap(), [77, 10_001].into());
+        // Other questions are answered as before.
+        assert_eq!(own.links().unwrap().iter().filter(|link| link.name == "lo").count(), 1);
+        assert!(own.link("lo").unwrap().is_up);
+    });
+}

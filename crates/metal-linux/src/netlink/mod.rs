@@ -9,6 +9,7 @@ mod change;
 mod create;
 mod link;
 mod monitor;
+mod table;
 mod vlan;
 
 use std::io;

@@ -89,6 +89,10 @@ pub struct Space {
     pub settings: BTreeMap<&'static str, u32>,
     /// Our packet filter; nothing if there is none.
     pub filter: Option<Outline>,
+    /// Whether the tables of VRF devices are asked before that of the switch's own addresses.
+    pub is_local_late: bool,
+    /// Tables that end with a route to nowhere.
+    pub closed: BTreeSet<u32>,
 }
 
 impl Space {
@@ -99,7 +103,7 @@ impl Space {
         Self {
             links: BTreeMap::from([("lo".to_owned(), loopback)]),
             settings: setting::SPACE.iter().map(|(path, _)| (*path, setting::UNKNOWN)).collect(),
-            filter: None,
+            ..Self::default()
         }
     }
 }

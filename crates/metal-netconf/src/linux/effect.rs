@@ -35,6 +35,14 @@ fn change(actual: &mut Actual, step: &Step) -> Done {
         Step::Configure(place, settings) => configure(actual, place, settings),
         Step::SetFilter(place, table) => filter(actual, place, Some(table.outline())),
         Step::RemoveFilter(place) => filter(actual, place, None),
+        Step::PutLocalLate => {
+            main_space(actual).is_local_late = true;
+            Ok(())
+        }
+        Step::CloseTable(table) => {
+            main_space(actual).closed.insert(*table);
+            Ok(())
+        }
         Step::Create(device, object) => create(actual, device, object),
         Step::Delete(device) => delete(actual, device),
         Step::Move(device, place) => relocate(actual, device, place),
@@ -65,6 +73,10 @@ fn change(actual: &mut Actual, step: &Step) -> Done {
 fn with(actual: &mut Actual, device: &Device, change: impl FnOnce(&mut Link)) -> Done {
     let space = actual.spaces.get_mut(&device.place).ok_or("there is no such namespace")?;
     space.links.get_mut(&device.name).map(change).ok_or("there is no such link")
+}
+
+fn main_space(actual: &mut Actual) -> &mut Space {
+    actual.spaces.entry(Place::Main).or_default()
 }
 
 fn configure(actual: &mut Actual, place: &Place, settings: &[(&'static str, u32)]) -> Done {

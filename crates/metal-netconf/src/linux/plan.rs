@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Layout;
-use super::actual::{Actual, Device, Kind, Link, Place};
+use super::actual::{Actual, Device, Kind, Link, Place, Space};
 use super::effect;
 use super::setting::{self, LinkSetting};
 use super::step::{Object, Step, VXLAN_PORT, mac_text};
@@ -182,8 +182,23 @@ impl<'a> Planner<'a> {
             self.adjust(&device, &attributes);
         }
         for (device, object, attributes) in &self.wanted.objects {
+            if let Object::Vrf { table } = object {
+                self.close(*table);
+            }
             self.ensure(device, object);
             self.adjust(device, attributes);
+        }
+    }
+
+    /// Before there is a VRF device, its table leads nowhere else.
+    fn close(&mut self, table: u32) {
+        let is = |space: Option<&Space>| space.map(|it| (it.is_local_late, it.closed.contains(&table)));
+        let (is_local_late, is_closed) = is(self.state.space(&Place::Main)).unwrap_or_default();
+        if !is_local_late {
+            self.take(Step::PutLocalLate);
+        }
+        if !is_closed {
+            self.take(Step::CloseTable(table));
         }
     }
 

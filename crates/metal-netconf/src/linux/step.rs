@@ -25,6 +25,11 @@ pub enum Step {
     SetFilter(Place, Table),
     /// Take the packet filter of a namespace away.
     RemoveFilter(Place),
+    /// Have the tables of VRF devices asked before that of the switch's own addresses, which whoever is in a VRF would
+    /// reach otherwise.
+    PutLocalLate,
+    /// End a table with a route to nowhere, so that what it does not know is not looked for in the main table.
+    CloseTable(u32),
     /// Make a link.
     Create(Device, Object),
     /// Delete a link.
@@ -103,6 +108,8 @@ impl Step {
                 let all: Vec<_> = settings.iter().map(|(path, value)| format!("{path}={value}")).collect();
                 format!("set in {place} {}", all.join(" "))
             }
+            Self::PutLocalLate => "ask for own addresses after the tables of VRFs".to_owned(),
+            Self::CloseTable(table) => format!("close routing table {table}"),
             Self::Create(device, object) => format!("create {} {device}", object.describe()),
             Self::Delete(device) => format!("delete {device}"),
             Self::Move(device, place) => format!("move {device} to {place}"),

@@ -216,6 +216,8 @@ impl Hands {
             }
             Step::SetFilter(place, table) => self.filter(place, &table.transaction()),
             Step::RemoveFilter(place) => self.filter(place, nftables::REMOVAL),
+            Step::PutLocalLate => Ok(self.space(&Place::Main)?.1.put_local_late()?),
+            Step::CloseTable(table) => Ok(self.space(&Place::Main)?.1.close_table(*table)?),
             Step::Create(device, object) => self.create(device, object),
             Step::Move(device, place) => {
                 let target = match place {

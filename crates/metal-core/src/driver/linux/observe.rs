@@ -1,6 +1,6 @@
 //! Reading a kernel: everything plans depend on, in every namespace of the switch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use metal_linux::netlink::{self, Netlink, NetlinkError};
 use metal_linux::sysctl::{self, SysctlError};
@@ -51,7 +51,13 @@ pub fn observe(is_port: &dyn Fn(&str) -> bool, has_vlans: bool, nft: &Nft) -> Re
             settings.insert(*path, value.parse().unwrap_or(setting::UNKNOWN));
         }
     }
-    Ok(Space { links, settings, filter: nft.outline()? })
+    let has_vrfs = links.values().any(|link| matches!(link.kind, Kind::Vrf { .. }));
+    // Asked only where there may be some: it takes the kernel a while, and means nothing elsewhere.
+    let (is_local_late, closed) = match has_vrfs {
+        true => (netlink.is_local_late()?, netlink.closed_tables()?),
+        false => (false, BTreeSet::new()),
+    };
+    Ok(Space { links, settings, filter: nft.outline()?, is_local_late, closed })
 }
 
 fn translate(link: &netlink::Link, names: &BTreeMap<u32, String>, is_port: &dyn Fn(&str) -> bool) -> Link {
@@ -89,7 +95,7 @@ fn translate(link: &netlink::Link, names: &BTreeMap<u32, String>, is_port: &dyn 
             is_neigh_suppress: port.is_neigh_suppress,
         }),
         vlans: BTreeMap::new(),
-        addresses: std::collections::BTreeSet::new(),
+        addresses: BTreeSet::new(),
         settings: settings.collect(),
     }
 }

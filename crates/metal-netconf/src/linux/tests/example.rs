@@ -73,6 +73,8 @@ fn a_port_goes_from_pxe_to_its_tenant_with_vrf_devices() {
         "switch off swp1",
         "detach swp1",
         "add VLAN 1001 to bridge",
+        "ask for own addresses after the tables of VRFs",
+        "close routing table 10001",
         "create routing table 10001 as VRF vrf3981",
         "switch on vrf3981",
         "create VLAN 1001 on bridge as vlan1001",
