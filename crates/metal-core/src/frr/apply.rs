@@ -22,8 +22,11 @@ const LONGEST_ARGUMENT: usize = 60_000;
 const DISSOLVING: Duration = Duration::from_secs(8);
 /// How long to wait before saying it again.
 const PAUSE: Duration = Duration::from_millis(100);
-/// What each command may take. A device with hundreds of tables was seen to need ten milliseconds.
-const PATIENCE_EACH: Duration = Duration::from_millis(100);
+/// What each command may take. A device with hundreds of tables was seen to need ten milliseconds, an emulated processor
+/// half a second; and `vtysh` ended in the middle of a command may leave FRR's configuration locked.
+const PATIENCE_EACH: Duration = Duration::from_secs(1);
+/// What many commands may take, after which FRR hangs.
+const PATIENCE_ALL: Duration = Duration::from_secs(90);
 
 /// How long another may have the lock on FRR's configuration.
 const LOCK: Duration = Duration::from_secs(4);
@@ -85,7 +88,7 @@ impl Frr {
         words.extend(arguments.iter().flat_map(|argument| ["-c", argument.as_str()]));
         let question = commands.first().map(Command::to_string).unwrap_or_default();
         let each = PATIENCE_EACH.saturating_mul(u32::try_from(commands.len()).unwrap_or(u32::MAX));
-        let said = self.vtysh(&words, None, &question, self.patience + each)?;
+        let said = self.vtysh(&words, None, &question, self.patience + each.min(PATIENCE_ALL))?;
         if said.is_success {
             return Ok(None);
         }
