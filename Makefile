@@ -5,7 +5,8 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 CARGO_TEST := cargo $(if $(SUDO),--config "target.'cfg(unix)'.runner='$(SUDO)'") test
 # The switches' system, built once and kept; the tests need its FRR.
 FRR_ROOT = root=$$($(SUDO) $(1)/mini-lab rootfs) && export METAL_FRR_ROOT=$$root
-GUEST := $(SUDO) $(CURDIR)/target/debug/mini-lab guest --memory 4096 --timeout 7200 --share $(CURDIR)/target --
+GUEST := $(SUDO) $(CURDIR)/target/debug/mini-lab guest --memory 4096 --timeout 7200 --share $(CURDIR)/target \
+  --share $(CURDIR)/crates/mini-lab/tests --
 LAB_ARGS ?=
 
 .PHONY: help build test soak guest lab simulated-lab lab-down bench lint clients
@@ -43,7 +44,9 @@ soak: build     ## The long version of the randomised tests (more than an hour)
 guest:          ## The fabric suite in a virtual machine whose kernel has VRF devices (an hour without KVM)
 	@scripts/setup guest
 	cargo build --bins
-	$(call FRR_ROOT,target/debug) && cargo --config "target.'cfg(unix)'.runner='$(GUEST)'" \
+	$(call FRR_ROOT,target/debug) && export METAL_PATIENCE=600 && \
+	  METAL_TOPOLOGY=$(CURDIR)/crates/mini-lab/tests/it/fabric/slow.toml \
+	  cargo --config "target.'cfg(unix)'.runner='$(GUEST)'" \
 	  test --package mini-lab --test it -- --test-threads=1 --nocapture fabric
 
 lab: build      ## Build switches, machines and cables as namespaces, start everything, and print how to go on
