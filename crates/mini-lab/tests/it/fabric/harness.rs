@@ -221,6 +221,11 @@ impl Lab {
 
     /// Whether each leaf has applied the newest configuration, without errors.
     pub async fn is_settled(&self) -> bool {
+        // What the leaf is as wanted by may be older than what the control plane wants.
+        let Ok(switches) = self.client.switch().list().await else { return false };
+        if switches.iter().flat_map(|switch| &switch.nics).any(|nic| nic.pending) {
+            return false;
+        }
         let plan = |leaf| {
             let config = "/lab/metal-core.toml";
             self.try_shell(leaf, &["/opt/metal/metal-core", "--config", config, "plan"])
