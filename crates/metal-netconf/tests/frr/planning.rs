@@ -1,7 +1,5 @@
 //! Plans between any two configurations lead where they should, say no more than needed, and stay closed on the way.
 
-use std::time::Instant;
-
 use metal_netconf::frr::{self, Command, Flavor, Plan, Tree};
 use metal_netconf::intent::Switch;
 use metal_netconf::name::Asn;
@@ -223,28 +221,4 @@ fn a_table_loses_its_vni_before_its_bgp() {
     let plan = frr::plan(&tree(&before), &tree(&other));
     assert_eq!(plan.withdraw.last().unwrap().to_string(), "no router bgp 4200000011");
     assert!(said(&plan).contains(&"vrf vrf3981 / vni 3981".to_owned()));
-}
-
-/// A figure to read, not a limit: `cargo test --release -p metal-netconf --test frr -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures"]
-fn time_of_a_full_replan() {
-    let mut leaf = fixture::leaf();
-    for number in 1..=500u32 {
-        fixture::machine_on(
-            &mut leaf,
-            number,
-            &format!("Eth{}", number % 128 + 1000 * (number / 128)),
-            &["10.1.0.0/16"],
-        );
-    }
-    let text = frr::switch(&leaf, Flavor::Netns).to_text();
-    fixture::machine_on(&mut leaf, 3, "swp1", &["10.1.0.0/16"]);
-    let start = Instant::now();
-    let running = Tree::parse(&text);
-    let read = start.elapsed();
-    let wanted = frr::switch(&leaf, Flavor::Netns).tree();
-    let rendered = start.elapsed() - read;
-    let commands = frr::plan(&running, &wanted).len();
-    println!("read {read:?}, render {rendered:?}, all {:?}: {commands} commands", start.elapsed());
 }
