@@ -10,9 +10,10 @@ use super::plan::PlanError;
 use super::wanted::{BRIDGE, number_of};
 use crate::intent::Switch;
 use crate::name::{VlanId, Vni};
+use crate::vlan_pool;
 
 /// VLANs for tenants, local to a switch.
-pub const VLANS: std::ops::RangeInclusive<u16> = 1001..=2000;
+pub const VLANS: std::ops::RangeInclusive<u16> = vlan_pool::FIRST..=vlan_pool::LAST;
 /// Tables for VRFs, local to a switch; also how a VRF device that is not named after a VNI is known to be ours.
 pub const TABLES: std::ops::RangeInclusive<u32> = 10_001..=11_000;
 
